@@ -1,0 +1,1 @@
+"""What is wrong with this reward model? Findings with numbers, intervals and pictures."""

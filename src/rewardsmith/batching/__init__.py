@@ -1,0 +1,1 @@
+"""Integer planning: token budgets, buckets, collation."""

@@ -1,0 +1,102 @@
+"""Every error that rewardsmith raises on purpose.
+
+RewardsmithError            exit  http
+├── SettingsError             2    400   a recipe, an option or a key is wrong
+├── DataError                 3    422   a preference file or one of its rows cannot be used
+├── ModelError                4    422   a model folder, a head or a tokenizer cannot be used
+│   └── OverlengthError       4    413   a text has more tokens than the model takes
+├── ArtefactError             5    409   a folder is not the artefact that the stage wanted
+└── MissingDependencyError    6    501   an optional package is not installed
+"""
+
+from __future__ import annotations
+
+
+class RewardsmithError(Exception):
+    """What went wrong, in one line that also says what to do.
+
+    Args:
+        problem: What happened, without a full stop.
+        wanted: What would have been accepted.
+        got: What came instead (shortened to 200 characters).
+        where: File, line, key or row.
+        fix: The next thing that the user should do.
+    """
+
+    exit_code = 1
+    http_status = 500
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        wanted: str | None = None,
+        got: object | None = None,
+        where: str | None = None,
+        fix: str | None = None,
+    ) -> None:
+        self.problem = problem
+        self.wanted = wanted
+        self.got = None if got is None else shorten(got)
+        self.where = where
+        self.fix = fix
+        super().__init__(str(self))
+
+    def __str__(self) -> str:
+        place = f"{self.where}: " if self.where else ""
+        parts = [place + self.problem]
+        if self.wanted:
+            parts.append(f"wanted {self.wanted}")
+        if self.got is not None:
+            parts.append(f"got {self.got}")
+        if self.fix:
+            parts.append(f"fix: {self.fix}")
+        return "; ".join(parts)
+
+
+class SettingsError(RewardsmithError):
+    """A recipe, an option or a key is wrong."""
+
+    exit_code = 2
+    http_status = 400
+
+
+class DataError(RewardsmithError):
+    """A preference file, or one of its rows, cannot be used."""
+
+    exit_code = 3
+    http_status = 422
+
+
+class ModelError(RewardsmithError):
+    """A model folder, a head or a tokenizer cannot be used."""
+
+    exit_code = 4
+    http_status = 422
+
+
+class OverlengthError(ModelError):
+    """A text has more tokens than the model takes, and truncation was not asked for."""
+
+    http_status = 413
+
+
+class ArtefactError(RewardsmithError):
+    """A folder is not the artefact that the stage wanted."""
+
+    exit_code = 5
+    http_status = 409
+
+
+class MissingDependencyError(RewardsmithError):
+    """An optional package is needed and not installed."""
+
+    exit_code = 6
+    http_status = 501
+
+
+def shorten(value: object, max_chars: int = 200) -> str:
+    """One line of at most `max_chars` characters that shows `value`."""
+    text = value if isinstance(value, str) else repr(value)
+    text = " ".join(text.split())
+    return text if len(text) <= max_chars else text[: max_chars - 1] + "…"

@@ -1,0 +1,50 @@
+"""Estimates and findings: what an audit says, in a form that a gate can obey."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+Severity = Literal["info", "warning", "critical"]
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A value with its interval (95%, unless the text beside it says otherwise).
+
+    Attributes:
+        value: Point estimate; NaN where there was nothing to estimate from.
+        low: Lower end of the interval.
+        high: Upper end.
+        n: Number of items behind the value.
+        groups: Number of prompt groups that were resampled.
+    """
+
+    value: float
+    low: float
+    high: float
+    n: int
+    groups: int
+
+    def __str__(self) -> str:
+        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}] (n={self.n})"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that an audit looked at.
+
+    Attributes:
+        name: Dotted, stable: `accuracy.heldout`, `length.correlation`.
+        estimate: The measured value.
+        severity: `info` where nothing is wrong.
+        summary: One sentence for a person.
+        limit: The value beyond which the severity rises, where there is one.
+    """
+
+    name: str
+    estimate: Estimate
+    severity: Severity
+    summary: str
+    limit: float | None = None
+    examples: tuple[str, ...] = field(default_factory=tuple)

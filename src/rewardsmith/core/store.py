@@ -1,0 +1,157 @@
+"""Artefact folders on disk: written under a temporary name, then renamed, so that none is ever half there."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from rewardsmith.core.digest import load_file_digest
+from rewardsmith.core.errors import ArtefactError, SettingsError
+from rewardsmith.core.manifest import Manifest
+from rewardsmith.core.settings import Settings, override, parse_settings, parse_yaml
+
+MANIFEST_NAME = "manifest.json"
+_TEMPORARY_PREFIX = ".partial-"
+
+S = TypeVar("S", bound=Settings)
+
+
+@contextlib.contextmanager
+def writing_artefact(path: Path, manifest: Manifest) -> Iterator[ArtefactDraft]:
+    """Write an artefact folder; it appears at `path` only when the block ends without an error.
+
+    Yields a draft whose `folder` takes the files and whose `manifest` may be replaced in the block (to add
+    counts). An artefact of the same kind that stood at `path` is replaced.
+
+    Raises:
+        ArtefactError: `path` holds something that is not an artefact of this kind.
+    """
+    _refuse_foreign(path, manifest.kind)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=_TEMPORARY_PREFIX, dir=path.parent))
+    draft = ArtefactDraft(temporary, manifest)
+    try:
+        yield draft
+        write_manifest(temporary, draft.manifest)
+        temporary.chmod(0o755)
+        _swap_in(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+class ArtefactDraft:
+    """An artefact that is being written."""
+
+    def __init__(self, folder: Path, manifest: Manifest) -> None:
+        self.folder = folder
+        self.manifest = manifest
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """List the folder's files with their digests in its manifest; the manifest is written last."""
+    names = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+    files = {name: load_file_digest(folder / name) for name in names if name != MANIFEST_NAME}
+    write_json(folder / MANIFEST_NAME, manifest.with_files(files).model_dump(mode="json"))
+
+
+def read_manifest(folder: Path, kind: str) -> Manifest:
+    """The manifest of the artefact at `folder`.
+
+    Raises:
+        ArtefactError: There is none, it cannot be read, or the artefact is of another kind.
+    """
+    path = folder / MANIFEST_NAME
+    if not path.is_file():
+        raise ArtefactError(f"no {MANIFEST_NAME}", wanted=f"a {kind} artefact", where=str(folder))
+    try:
+        manifest = Manifest.model_validate(json.loads(path.read_text("utf-8")))
+    except (ValueError, ValidationError) as error:
+        raise ArtefactError("unreadable manifest", got=error, where=str(path), fix="make the artefact again") from error
+    if manifest.kind != kind:
+        raise ArtefactError("wrong kind of artefact", wanted=kind, got=manifest.kind, where=str(folder))
+    return manifest
+
+
+def verify_artefact(folder: Path, kind: str) -> Manifest:
+    """Like `read_manifest`, and every listed file is there with the digest that was written down.
+
+    Raises:
+        ArtefactError: A file is missing or has changed.
+    """
+    manifest = read_manifest(folder, kind)
+    for name, digest in manifest.files.items():
+        path = folder / name
+        if not path.is_file() or load_file_digest(path) != digest:
+            raise ArtefactError("file missing or changed", where=str(path), fix="make the artefact again")
+    return manifest
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file so that it is never half there: temporary name, fsync, rename."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=_TEMPORARY_PREFIX, dir=path.parent)
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON, indented, atomically."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def load_settings(kind: type[S], path: Path, assignments: Sequence[str] = ()) -> S:
+    """Read a YAML file as `kind`, after `--set` style `assignments`.
+
+    Raises:
+        SettingsError: The file is missing, is not YAML, or has unknown keys or bad values.
+    """
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError("cannot read the recipe", got=error, where=str(path), fix="name a YAML file") from error
+    values = parse_yaml(text, where=str(path))
+    if not isinstance(values, dict):
+        raise SettingsError("not a recipe", wanted="a mapping of sections", got=values, where=str(path))
+    return parse_settings(kind, override(values, assignments), where=str(path))
+
+
+def _refuse_foreign(path: Path, kind: str) -> None:
+    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+        return
+    try:
+        read_manifest(path, kind)
+    except ArtefactError as error:
+        raise ArtefactError(
+            "the output path holds something else",
+            wanted=f"no such path, an empty folder, or an earlier {kind} artefact",
+            got=error.problem,
+            where=str(path),
+            fix="name another output folder",
+        ) from error
+
+
+def _swap_in(temporary: Path, path: Path) -> None:
+    """Put `temporary` at `path`; a folder that stood there is moved aside first and then removed."""
+    if not path.exists():
+        temporary.rename(path)
+        return
+    aside = Path(tempfile.mkdtemp(prefix=_TEMPORARY_PREFIX, dir=path.parent))
+    path.rename(aside / "old")
+    temporary.rename(path)
+    shutil.rmtree(aside, ignore_errors=True)

@@ -1,0 +1,1 @@
+"""The pictures and HTML pieces that cards and reports share."""

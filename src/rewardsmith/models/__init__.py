@@ -1,0 +1,1 @@
+"""Backbone, pooling and head make a reward model; checkpoints on disk."""

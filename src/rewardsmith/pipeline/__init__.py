@@ -1,0 +1,1 @@
+"""The stages in order, as `rewardsmith run` calls them."""

@@ -1,0 +1,1 @@
+"""Tokenizer and chat template to token ids and their digests."""

@@ -1,0 +1,1 @@
+"""Recipe to checkpoint, with a transformers Trainer underneath."""
