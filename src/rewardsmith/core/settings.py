@@ -78,7 +78,9 @@ def parse_yaml(text: str, *, where: str) -> Any:
     try:
         return _floats(yaml.safe_load(text))
     except yaml.YAMLError as error:
-        raise SettingsError("not YAML", got=str(error), where=where, fix="check the indentation and the colons") from error
+        raise SettingsError(
+            "not YAML", got=str(error), where=where, fix="check the indentation and the colons"
+        ) from error
 
 
 def _floats(value: Any) -> Any:
