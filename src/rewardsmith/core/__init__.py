@@ -1,1 +1,1 @@
-"""The nouns that every stage shares: conversation, preference, scores, finding, manifest, errors, settings, artefact store."""
+"""The nouns that every stage shares, their errors, their settings, and the artefact store."""

@@ -54,7 +54,7 @@ def override(values: Mapping[str, Any], assignments: Sequence[str]) -> dict[str,
     Raises:
         SettingsError: An assignment has no `=`, or goes through something that is not a mapping.
     """
-    result: dict[str, Any] = {key: value for key, value in values.items()}
+    result: dict[str, Any] = dict(values)
     for assignment in assignments:
         key, equals, text = assignment.partition("=")
         if not equals or not key.strip():
