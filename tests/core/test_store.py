@@ -11,6 +11,7 @@ from rewardsmith.core.errors import ArtefactError, SettingsError
 from rewardsmith.core.manifest import Manifest
 from rewardsmith.core.settings import Settings
 from rewardsmith.core.store import (
+    is_current,
     load_settings,
     read_manifest,
     verify_artefact,
@@ -103,6 +104,19 @@ def test_the_digest_is_of_the_content_alone(tmp_path: Path):
     assert read_manifest(tmp_path / "a", "preferences").digest == read_manifest(tmp_path / "b", "preferences").digest
     make(tmp_path / "b", "other")
     assert read_manifest(tmp_path / "a", "preferences").digest != read_manifest(tmp_path / "b", "preferences").digest
+
+
+def test_current_means_same_config_same_parents_and_nothing_touched(tmp_path: Path):
+    def current(config: dict[str, int], parents: dict[str, str]) -> bool:
+        return is_current(tmp_path / "a", kind="preferences", config=config, parents=parents)
+
+    assert not current({"a": 1}, {})
+    make(tmp_path / "a")
+    assert current({"a": 1}, {})
+    assert not current({"a": 2}, {})
+    assert not current({"a": 1}, {"pairs.jsonl": "digest"})
+    (tmp_path / "a" / "data.txt").write_text("touched")
+    assert not current({"a": 1}, {})
 
 
 KILLED = """

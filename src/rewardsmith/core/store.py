@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -92,6 +92,15 @@ def verify_artefact(folder: Path, kind: str) -> Manifest:
         if not path.is_file() or load_file_digest(path) != digest:
             raise ArtefactError("file missing or changed", where=str(path), fix="make the artefact again")
     return manifest
+
+
+def is_current(folder: Path, *, kind: str, config: Mapping[str, Any], parents: Mapping[str, str]) -> bool:
+    """Whether the artefact at `folder` is whole and was made by this `config` from these `parents`."""
+    try:
+        manifest = verify_artefact(folder, kind)
+    except ArtefactError:
+        return False
+    return manifest.config == config and manifest.parents == parents
 
 
 def write_text(path: Path, text: str) -> None:
