@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +16,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_DATASETS_OFFLINE"] = "1"
 
+sys.path.insert(0, str(Path(__file__).parent / "models"))
+
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
@@ -20,4 +25,22 @@ def shared_data() -> Path:
     folder = Path(__file__).parents[2] / "shared" / "data"
     if not folder.is_dir():
         pytest.skip("real preference data are not beside this checkout (../shared/data)")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny() -> Any:
+    """`tests/models/tiny.py`: small real models and tokenizers."""
+    return importlib.import_module("tiny")
+
+
+@pytest.fixture(scope="session")
+def tiny_reward_model(tiny: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A saved two-layer decoder with a reward head."""
+    from rewardsmith.models import checkpoint
+    from rewardsmith.models.reward_model import RewardModel
+    from rewardsmith.text.load import prepared
+
+    folder = tmp_path_factory.mktemp("tiny") / "reward-model"
+    checkpoint.save(RewardModel(tiny.llama()), prepared(tiny.decoder_tokenizer()), folder, max_tokens=200)
     return folder

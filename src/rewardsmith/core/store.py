@@ -9,7 +9,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 from pydantic import ValidationError
 
@@ -34,7 +34,7 @@ def writing_artefact(path: Path, manifest: Manifest) -> Iterator[ArtefactDraft]:
     Raises:
         ArtefactError: `path` holds something that is not an artefact of this kind.
     """
-    _refuse_foreign(path, manifest.kind)
+    require_replaceable(path, manifest.kind)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=_TEMPORARY_PREFIX, dir=path.parent))
     draft = ArtefactDraft(temporary, manifest)
@@ -45,6 +45,26 @@ def writing_artefact(path: Path, manifest: Manifest) -> Iterator[ArtefactDraft]:
         _swap_in(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def require_replaceable(path: Path, kind: str) -> None:
+    """Before long work: `path` can take an artefact of this kind.
+
+    Raises:
+        ArtefactError: It holds something else, which is never overwritten.
+    """
+    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+        return
+    try:
+        read_manifest(path, kind)
+    except ArtefactError as error:
+        raise ArtefactError(
+            "the output path holds something else",
+            wanted=f"no such path, an empty folder, or an earlier {kind} artefact",
+            got=error.problem,
+            where=str(path),
+            fix="name another output folder",
+        ) from error
 
 
 class ArtefactDraft:
@@ -103,20 +123,31 @@ def is_current(folder: Path, *, kind: str, config: Mapping[str, Any], parents: M
     return manifest.config == config and manifest.parents == parents
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a file so that it is never half there: temporary name, fsync, rename."""
+@contextlib.contextmanager
+def writing_file(path: Path) -> Iterator[IO[bytes]]:
+    """Write a file that appears at `path` only when the block ends without an error: temporary name, fsync, rename."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=_TEMPORARY_PREFIX, dir=path.parent)
     temporary = Path(name)
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
+        with os.fdopen(handle, "wb") as stream:
+            yield stream
             stream.flush()
             os.fsync(stream.fileno())
         temporary.chmod(0o644)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a UTF-8 file so that it is never half there.
+
+    Raises:
+        UnicodeEncodeError: `text` holds a lone surrogate.
+    """
+    with writing_file(path) as stream:
+        stream.write(text.encode("utf-8"))
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -138,21 +169,6 @@ def load_settings(kind: type[S], path: Path, assignments: Sequence[str] = ()) ->
     if not isinstance(values, dict):
         raise SettingsError("not a recipe", wanted="a mapping of sections", got=values, where=str(path))
     return parse_settings(kind, override(values, assignments), where=str(path))
-
-
-def _refuse_foreign(path: Path, kind: str) -> None:
-    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
-        return
-    try:
-        read_manifest(path, kind)
-    except ArtefactError as error:
-        raise ArtefactError(
-            "the output path holds something else",
-            wanted=f"no such path, an empty folder, or an earlier {kind} artefact",
-            got=error.problem,
-            where=str(path),
-            fix="name another output folder",
-        ) from error
 
 
 def _swap_in(temporary: Path, path: Path) -> None:

@@ -1,0 +1,144 @@
+"""The last stage: score the held-out preferences of a reward model, and write the report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rewardsmith.audit.evaluate import evaluate
+from rewardsmith.audit.evaluation import Evaluation
+from rewardsmith.audit.label_curve import Featuriser
+from rewardsmith.audit.report import Context
+from rewardsmith.audit.store import load_training_log, write_evaluation
+from rewardsmith.core.errors import ArtefactError, DataError
+from rewardsmith.core.manifest import Manifest
+from rewardsmith.core.preference import Preference
+from rewardsmith.core.store import MANIFEST_NAME, read_manifest
+from rewardsmith.models.builtin import resolve
+from rewardsmith.models.load import build
+from rewardsmith.models.settings import ModelSettings
+from rewardsmith.models.trainable import count_parameters
+from rewardsmith.preferences.reading import Reader
+from rewardsmith.preferences.settings import DataSettings, SourceSettings
+from rewardsmith.preferences.store import KIND as DATA_KIND
+from rewardsmith.preferences.store import load_table
+from rewardsmith.scoring.bucketed import BucketedScorer
+from rewardsmith.scoring.load import load_scorer
+from rewardsmith.text.encoder import ConversationEncoder
+from rewardsmith.text.load import load_tokenizer
+from rewardsmith.training.store import LOG_NAME
+from rewardsmith.training.train import KIND as MODEL_KIND
+
+# Floating-point operations that the label curve may cost: about a minute on two cores.
+_LABEL_CURVE_FLOPS = 1.2e13
+_MOST_LABEL_CURVE_PREFERENCES = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class _Pairs:
+    """What a model is evaluated on, and what is known about it."""
+
+    heldout: Sequence[Preference]
+    train: Sequence[Preference] | None = None
+    counts: dict[str, Any] = field(default_factory=dict)
+    digest: str | None = None
+    mean_tokens: float = 0.0
+
+
+def evaluate_model(
+    model: str | Path, *, data: str | Path, out: Path | None = None, layout: str | None = None, seed: int = 0
+) -> Evaluation:
+    """Evaluate a checkpoint, of this tool or of another, and write the report to `out` where that is given.
+
+    Args:
+        model: Checkpoint folder or hub id.
+        data: A preferences artefact (its held-out side; its training side serves the gap, the leakage check and the
+            label curve where the model was trained on it), or any source of pairs.
+        layout: Layout of the source, where it is not an artefact.
+
+    Raises:
+        ModelError: No usable reward model is there.
+        DataError: There is nothing to evaluate on.
+    """
+    trained = _model_manifest(Path(model))
+    pairs = _read_pairs(data, layout, trained)
+    scorer = load_scorer(model, overlength="truncate")
+    base, limit = _base_features(trained, pairs) if trained is not None and pairs.train is not None else (None, 0)
+    evaluation = evaluate(
+        scorer,
+        pairs.heldout,
+        train=pairs.train,
+        training_log=load_training_log(Path(model) / LOG_NAME) if trained is not None else None,
+        base_features=base,
+        max_label_curve_preferences=limit,
+        seed=seed,
+    )
+    if out is not None:
+        write_evaluation(evaluation, out, context=_context(model, data, out=out, trained=trained, pairs=pairs))
+    return evaluation
+
+
+def _model_manifest(folder: Path) -> Manifest | None:
+    return read_manifest(folder, MODEL_KIND) if (folder / MANIFEST_NAME).is_file() else None
+
+
+def _read_pairs(data: str | Path, layout: str | None, trained: Manifest | None) -> _Pairs:
+    folder = Path(data)
+    if (folder / MANIFEST_NAME).is_file():
+        manifest = read_manifest(folder, DATA_KIND)
+        train = load_table(folder, "train")
+        same = trained is not None and trained.parents.get("data") == manifest.digest
+        return _Pairs(
+            heldout=load_table(folder, "heldout"),
+            train=train if same else None,
+            counts=manifest.counts,
+            digest=manifest.digest,
+            mean_tokens=float(np.mean(train.lengths)),
+        )
+    if layout is None and folder.is_dir() and not any(folder.iterdir()):
+        raise ArtefactError("the folder is empty", wanted="a preferences artefact or files of pairs", where=str(data))
+    return _from_source(SourceSettings(path=str(data), layout=layout))
+
+
+def _from_source(source: SourceSettings) -> _Pairs:
+    """All usable pairs of a source; rows that are not usable are counted."""
+    reader = Reader(DataSettings(sources=(source,), ties="keep"))
+    outcomes = [judged.outcome for judged in reader]
+    kept = [outcome for outcome in outcomes if isinstance(outcome, Preference)]
+    left_out = [outcome.reason.value for outcome in outcomes if not isinstance(outcome, Preference)]
+    counts = {"read": len(outcomes), "kept": len(kept)} | {name: left_out.count(name) for name in sorted(set(left_out))}
+    if not kept:
+        raise DataError("no usable pair", got=counts, where=source.path, fix="see `rewardsmith data check`")
+    return _Pairs(heldout=kept, counts=counts)
+
+
+def _base_features(trained: Manifest, pairs: _Pairs) -> tuple[Featuriser, int]:
+    """Features of the base before training, and how many training preferences the label curve may take of them.
+
+    An encoder's mean over tokens is read even where the model pools otherwise: before training its pooled state says
+    next to nothing.
+    """
+    base = str(trained.config["model"]["base"])
+    model = build(ModelSettings(base=base, pooling="mean"), seed=0)
+    if model.is_decoder:
+        model = build(ModelSettings(base=base), seed=0)
+    encoder = ConversationEncoder(load_tokenizer(resolve(base)), max_tokens=int(trained.config["data"]["max_tokens"]))
+    scorer = BucketedScorer(model, encoder, overlength="truncate", precision="auto")
+    _, parameters = count_parameters(model)
+    affordable = _LABEL_CURVE_FLOPS / max(1.0, 2.0 * parameters * pairs.mean_tokens)
+    return scorer.features, int(min(_MOST_LABEL_CURVE_PREFERENCES, affordable))
+
+
+def _context(model: str | Path, data: str | Path, *, out: Path, trained: Manifest | None, pairs: _Pairs) -> Context:
+    recipe = trained.config if trained is not None else {}
+    return Context(
+        name=str(recipe.get("name", model)),
+        recipe=recipe,
+        data_counts=pairs.counts,
+        commands=(f"rewardsmith evaluate {model} {data} --out {out}",),
+        parents={} if pairs.digest is None else {"data": pairs.digest},
+    )

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import io
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROWS = [
+    {"id": "a", "prompt": "2+2?", "response": "4"},
+    {"prompt": "2+2?", "responses": ["4", "5", "a long answer"]},
+    {"id": "c", "prompt": "2+2?", "chosen": "4", "rejected": "5"},
+    {"id": "d", "messages": [{"role": "user", "content": "2+2?"}, {"role": "assistant", "content": "4"}]},
+]
+
+
+def _text() -> str:
+    return "".join(json.dumps(row) + "\n" for row in ROWS)
+
+
+def test_one_line_out_for_each_line_in(cli: Callable, tmp_path: Path, tiny_reward_model: Path):
+    path = tmp_path / "rows.jsonl"
+    path.write_text(_text())
+    outcome = cli("score", tiny_reward_model, path)
+    assert outcome.code == 0, outcome.err
+    single, group, pair, messages = map(json.loads, outcome.out.splitlines())
+    assert [single["id"], group["id"], pair["id"], messages["id"]] == ["a", 2, "c", "d"]
+    four, five = pair["chosen"], pair["rejected"]
+    assert four != five
+    np.testing.assert_allclose([single["reward"], group["rewards"][0], messages["reward"]], four, atol=1e-5)
+    np.testing.assert_allclose(group["rewards"][1], five, atol=1e-5)
+
+
+def test_the_reference_engine_gives_the_same_rewards(cli: Callable, tmp_path: Path, tiny_reward_model: Path):
+    path = tmp_path / "rows.jsonl"
+    path.write_text(_text())
+    fast = cli("score", tiny_reward_model, path).out
+    slow = cli("score", tiny_reward_model, path, "--engine", "reference").out
+    for one, other in zip(map(json.loads, fast.splitlines()), map(json.loads, slow.splitlines()), strict=True):
+        assert one.keys() == other.keys()
+        for key in one.keys() - {"id"}:
+            np.testing.assert_allclose(one[key], other[key], atol=1e-5)
+
+
+def test_standard_input_and_an_output_file(
+    cli: Callable, tmp_path: Path, tiny_reward_model: Path, monkeypatch: pytest.MonkeyPatch
+):
+    path, out = tmp_path / "rows.jsonl", tmp_path / "scores.jsonl"
+    path.write_text(_text())
+    expected = cli("score", tiny_reward_model, path).out
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(_text().encode())))
+    outcome = cli("score", tiny_reward_model, "-", "--out", out)
+    assert (outcome.code, outcome.out) == (0, "")
+    assert out.read_text() == expected
+
+
+def test_an_overlong_text_is_refused_or_cut_as_asked(cli: Callable, tmp_path: Path, tiny_reward_model: Path):
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps({"prompt": "x" * 400, "response": "4"}) + "\n")
+    refused = cli("score", tiny_reward_model, path)
+    assert refused.code == 4
+    assert "at most 200 tokens" in refused.err
+    assert cli("score", tiny_reward_model, path, "--truncate").code == 0
