@@ -1,0 +1,203 @@
+"""Preparing preference rows: rewardsmith against TRL's RewardTrainer, on the same file.
+
+    python bench/prepare.py [--rows 160000] [--repeats 3] [--data FILE] [--out bench/results/speed.json]
+
+The rows are real ones, repeated with about every sixth word of every turn replaced by another word of the data, so that
+neither a memo of whole turns nor the near-duplicate search can shorten the work. Each is written as TRL documents it
+(`prompt`, `chosen`, `rejected`: lists of messages). Each side runs in a fresh process, the sides in turn, with one
+process and one tokenizer thread each (RAYON_NUM_THREADS=1, OMP_NUM_THREADS=1). What is timed, after imports and after
+the tokenizer is loaded:
+
+- rewardsmith: `preferences.prepare.prepare`: read, check, find duplicates, split, tokenise, write, and the proof of
+  overlap of groups and prompts. The near-duplicate search, which TRL has no counterpart for, is off in the timing that
+  is compared; the time of a whole run with it (search and proof) is printed apart.
+- TRL: `datasets.load_dataset("json", ...)` with an empty cache, then `RewardTrainer._prepare_dataset` (tokenise, then
+  filter by length), called without a trainer: it uses nothing of `self`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+ROOT = Path(__file__).parents[1]
+MAX_TOKENS = 512
+BASE = "builtin:smollm2-135m-instruct"
+SIDES = ("rewardsmith", "rewardsmith with near-duplicate search", "trl")
+REPLACED_SHARE = 1 / 6
+
+
+def main() -> None:
+    """Build the rows, run the sides in turn, print the table and write the result down."""
+    arguments = _arguments()
+    if arguments.side:
+        print(json.dumps(run_side(arguments.side, Path(arguments.file), Path(arguments.folder))))
+        return
+    with tempfile.TemporaryDirectory() as name:
+        file = Path(name) / "rows.jsonl"
+        source = write_rows(file, rows=arguments.rows, data=Path(arguments.data))
+        print(f"{arguments.rows} rows varied from {source}, {file.stat().st_size / 1e6:.0f} MB")
+        runs: dict[str, list[dict[str, float]]] = {side: [] for side in SIDES}
+        for repeat in range(arguments.repeats):
+            for side in SIDES:
+                if side == SIDES[1] and repeat > 0:
+                    continue
+                runs[side].append(_in_fresh_process(side, file))
+                print(f"repeat {repeat + 1}, {side}: {runs[side][-1]}", flush=True)
+    _print_table(runs, arguments.rows)
+    _write_result(Path(arguments.out), runs, arguments.rows)
+
+
+def write_rows(file: Path, *, rows: int, data: Path) -> str:
+    """Write `rows` varied preferences as JSON lines; returns where the real ones came from."""
+    real, source = _real_rows(data)
+    # As often as they occur, so that the varied text has the word frequencies of the real one.
+    words = [word for row in real for side in row.values() for turn in side for word in turn["content"].split()]
+    dice = random.Random(0)
+    with file.open("w", encoding="utf-8") as stream:
+        for number in range(rows):
+            row = real[number % len(real)]
+            varied = {name: [_varied(turn, words, dice) for turn in side] for name, side in row.items()}
+            stream.write(json.dumps(varied, ensure_ascii=False) + "\n")
+    return source
+
+
+def run_side(side: str, file: Path, folder: Path) -> dict[str, float]:
+    """Seconds, peak memory in MB and preferences kept of one side's work."""
+    from rewardsmith.models.builtin import resolve
+    from rewardsmith.text.load import load_tokenizer
+
+    tokenizer = load_tokenizer(resolve(BASE))
+    work = _trl if side == "trl" else _rewardsmith
+    seconds, kept = work(file, folder, tokenizer, near_duplicates=side == SIDES[1])
+    own, children = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return {"seconds": round(seconds, 2), "peak_mb": round((own + children) / 1024), "kept": kept}
+
+
+def _rewardsmith(file: Path, folder: Path, tokenizer: Any, *, near_duplicates: bool) -> tuple[float, int]:
+    from rewardsmith.preferences.prepare import prepare
+    from rewardsmith.preferences.settings import DataSettings, SourceSettings
+    from rewardsmith.text.encoder import ConversationEncoder
+
+    settings = DataSettings(
+        sources=(SourceSettings(path=str(file)),),
+        max_tokens=MAX_TOKENS,
+        near_duplicate_similarity=0.8 if near_duplicates else None,
+    )
+    encoder = ConversationEncoder(tokenizer, max_tokens=MAX_TOKENS)
+    start = time.perf_counter()
+    counts = prepare(settings, folder / "artefact", encoder).counts
+    return time.perf_counter() - start, counts["kept_train"] + counts["kept_heldout"]
+
+
+def _trl(file: Path, folder: Path, tokenizer: Any, *, near_duplicates: bool) -> tuple[float, int]:
+    assert not near_duplicates
+    import datasets
+    from trl.trainer.reward_config import RewardConfig
+    from trl.trainer.reward_trainer import RewardTrainer
+
+    datasets.disable_progress_bars()
+    config = RewardConfig(
+        output_dir=str(folder), max_length=MAX_TOKENS, dataset_num_proc=None, use_cpu=True, bf16=False, report_to="none"
+    )
+    start = time.perf_counter()
+    # No `dataset_num_proc`: one process, without the cost of starting a worker.
+    rows = datasets.load_dataset("json", data_files=str(file), split="train", cache_dir=str(folder / "cache"))
+    prepared = RewardTrainer._prepare_dataset(cast(Any, SimpleNamespace()), cast(Any, rows), tokenizer, config, "train")
+    return time.perf_counter() - start, len(cast(Any, prepared))
+
+
+def _real_rows(data: Path) -> tuple[list[dict[str, list[dict[str, str]]]], str]:
+    """Real pairs as lists of messages, read and checked by rewardsmith, and a name for where they came from."""
+    from rewardsmith.core.conversation import to_dicts
+    from rewardsmith.core.preference import Preference
+    from rewardsmith.preferences.reading import Reader
+    from rewardsmith.preferences.settings import DataSettings, SourceSettings
+
+    path = str(data) if data.is_file() else "builtin:starter"
+    found = (judged.outcome for judged in Reader(DataSettings(sources=(SourceSettings(path=path),))))
+    return [
+        {
+            "prompt": to_dicts(outcome.prompt),
+            "chosen": to_dicts(outcome.responses[outcome.pairs[0].chosen]),
+            "rejected": to_dicts(outcome.responses[outcome.pairs[0].rejected]),
+        }
+        for outcome in found
+        if isinstance(outcome, Preference)
+    ], Path(path).name
+
+
+def _varied(turn: dict[str, str], words: list[str], dice: random.Random) -> dict[str, str]:
+    return {"role": turn["role"], "content": " ".join(_varied_words(turn["content"], words, dice))}
+
+
+def _varied_words(text: str, words: list[str], dice: random.Random) -> Iterator[str]:
+    for word in text.split(" "):
+        replaced = dice.random() < REPLACED_SHARE and word.strip() == word != ""
+        yield words[int(dice.random() * len(words))] if replaced else word
+
+
+def _in_fresh_process(side: str, file: Path) -> dict[str, float]:
+    one_thread = {"RAYON_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "true"}
+    offline = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, __file__, "--side", side, "--file", str(file), "--folder", folder]
+        environment = {**os.environ, **one_thread, **offline}
+        done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def _print_table(runs: dict[str, list[dict[str, float]]], rows: int) -> None:
+    print(f"\n{'side':<42}{'seconds':>10}{'rows/s':>10}{'peak MB':>10}{'kept':>10}")
+    for side, results in runs.items():
+        seconds, peak = (statistics.median(result[key] for result in results) for key in ("seconds", "peak_mb"))
+        print(f"{side:<42}{seconds:>10.1f}{rows / seconds:>10.0f}{peak:>10.0f}{results[0]['kept']:>10.0f}")
+
+
+def _write_result(out: Path, runs: dict[str, list[dict[str, float]]], rows: int) -> None:
+    """Merge the row `prepare-rows` into the JSON list at `out`: how many times TRL's time ours goes into it."""
+    ours, peer = ([result["seconds"] for result in runs[side]] for side in (SIDES[0], SIDES[2]))
+    ratios = [theirs / own for own, theirs in zip(ours, peer, strict=True)]
+    row = {
+        "name": "prepare-rows",
+        "value": round(statistics.median(ratios), 2),
+        "low": round(min(ratios), 2),
+        "high": round(max(ratios), 2),
+        "n": len(ratios),
+        "unit": "ratio",
+        "ours": round(rows / statistics.median(ours)),
+        "peer": round(rows / statistics.median(peer)),
+    }
+    print(f"\ntimes faster than TRL: {row['value']} ({row['low']} to {row['high']}, {row['n']} repeats)")
+    earlier = json.loads(out.read_text("utf-8")) if out.is_file() else []
+    out.parent.mkdir(parents=True, exist_ok=True)
+    kept = [each for each in earlier if each["name"] != row["name"]]
+    out.write_text(json.dumps([*kept, row], indent=2) + "\n", "utf-8")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=160_000)
+    parser.add_argument("--repeats", type=int, default=3)
+    real = ROOT.parent / "shared" / "data" / "hh-rlhf-harmless-base-test.jsonl.gz"
+    parser.add_argument("--data", default=str(real), help="real rows to vary; the built-in set where absent")
+    parser.add_argument("--out", default=str(ROOT / "bench" / "results" / "speed.json"))
+    for internal in ("--side", "--file", "--folder"):
+        parser.add_argument(internal, help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

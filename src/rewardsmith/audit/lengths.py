@@ -1,0 +1,143 @@
+"""Length: does the model read the answers, or measure them?
+
+The accuracy over all pairs cannot tell. Where the longer answer is usually the better one, a model that only counts
+characters scores well; where both answers are equally long it is a coin. So the accuracy is shown apart for pairs
+whose chosen answer is longer, shorter, or about as long as the rejected one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool
+
+from rewardsmith.audit.accuracy import percent
+from rewardsmith.audit.observations import Observations
+from rewardsmith.core.finding import Estimate, Finding
+from rewardsmith.numerics.association import spearman
+from rewardsmith.numerics.intervals import share_bootstrap
+from rewardsmith.numerics.ranking import pair_accuracy
+
+MATCHED_WITHIN = 0.1
+CORRELATION_LIMIT = 0.5
+DROP_LIMIT = 0.1
+_ENOUGH_MATCHED = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Lengths:
+    """Accuracy by which answer is the longer one.
+
+    Attributes:
+        longer: Accuracy where the chosen answer is more than 10% longer.
+        shorter: Accuracy where it is more than 10% shorter.
+        matched: Accuracy where the two differ by at most 10% of the longer one.
+        correlation: Spearman correlation of Δr and Δlength. Each pair enters in both orders, so that which answer
+            the raters preferred does not enter.
+    """
+
+    longer: Estimate
+    shorter: Estimate
+    matched: Estimate
+    correlation: Estimate
+
+
+def measure_lengths(rows: Observations, *, seed: int) -> Lengths:
+    """Accuracy in the three strata, and the correlation of Δr with Δlength, over the judged pairs."""
+    judged = rows.where(rows.judged)
+    matched = length_matched(judged)
+    longer = ~matched & (judged.length_difference > 0)
+    return Lengths(
+        longer=_stratum(judged, longer, seed=seed),
+        shorter=_stratum(judged, ~matched & ~longer, seed=seed),
+        matched=_stratum(judged, matched, seed=seed),
+        correlation=_correlation(judged, seed=seed),
+    )
+
+
+def length_matched(rows: Observations) -> Bool[np.ndarray, " pair"]:
+    """Pairs whose lengths differ by at most 10% of the longer answer."""
+    longest = np.maximum(rows.chosen_length, rows.rejected_length)
+    return np.abs(rows.length_difference) <= MATCHED_WITHIN * longest
+
+
+def length_findings(lengths: Lengths, pooled: Estimate) -> list[Finding]:
+    """`length.matched`, `length.against` and `length.correlation`.
+
+    Args:
+        pooled: Accuracy over all judged pairs, which the strata are held against.
+    """
+    return [_matched(lengths, pooled), _against(lengths, pooled), _correlated(lengths)]
+
+
+def _stratum(rows: Observations, mask: Bool[np.ndarray, " pair"], *, seed: int) -> Estimate:
+    part = rows.where(mask)
+    return share_bootstrap(pair_accuracy(part.margin), part.group, seed=seed)
+
+
+def _correlation(rows: Observations, *, seed: int) -> Estimate:
+    margin, length = rows.margin, rows.length_difference.astype(np.float64)
+    both = spearman(
+        np.concatenate([margin, -margin]),
+        np.concatenate([length, -length]),
+        np.concatenate([rows.group, rows.group]),
+        seed=seed,
+    )
+    return dataclasses.replace(both, n=len(rows))
+
+
+def _matched(lengths: Lengths, pooled: Estimate) -> Finding:
+    name, matched = "length.matched", lengths.matched
+    if matched.n < _ENOUGH_MATCHED:
+        summary = (
+            f"Only {matched.n} pairs have answers of about the same length: too few to say how the model does where "
+            "length cannot help it."
+        )
+        return Finding(name, matched, "info", summary, limit=0.5)
+    figures = f"{percent(matched)} where both answers are equally long (within 10%, n={matched.n})"
+    reader = f"The overall {100 * pooled.value:.1f}% alone would mislead a reader."
+    if matched.value <= 0.5:
+        summary = f"NO BETTER THAN A COIN ONCE LENGTH CANNOT HELP: {figures}. {reader}"
+        return Finding(name, matched, "warning", summary, limit=0.5)
+    if pooled.value - matched.value > DROP_LIMIT and matched.high < pooled.value:
+        summary = f"FAR WEAKER ONCE LENGTH CANNOT HELP: {figures}. {reader}"
+        return Finding(name, matched, "warning", summary, limit=pooled.value - DROP_LIMIT)
+    if matched.low > 0.5:
+        return Finding(name, matched, "info", f"Holds where length cannot help: {figures}.", limit=0.5)
+    summary = f"NOT SHOWN TO WORK ONCE LENGTH CANNOT HELP: {figures}. {reader}"
+    return Finding(name, matched, "warning", summary, limit=0.5)
+
+
+def _against(lengths: Lengths, pooled: Estimate) -> Finding:
+    """A model that follows length, either way, is wrong wherever the better answer goes the other way."""
+    name = "length.against"
+    shorter_is_worse = not lengths.shorter.value > lengths.longer.value
+    against = lengths.shorter if shorter_is_worse else lengths.longer
+    word = "shorter" if shorter_is_worse else "longer"
+    if not against.n:
+        return Finding(
+            name, against, "info", "No pair goes against length, so nothing can be said about it.", limit=0.5
+        )
+    figures = f"{percent(against)} where the chosen answer is the {word} one (n={against.n})"
+    if against.high < 0.5:
+        other = "longer" if shorter_is_worse else "shorter"
+        summary = (
+            f"The model follows length: {figures}. It prefers the {other} answer even where the raters did not; a "
+            f"policy trained on it will learn to write {other} answers."
+        )
+        return Finding(name, against, "warning", summary, limit=0.5)
+    return Finding(name, against, "info", f"Weakest against length: {figures}; overall {percent(pooled)}.", limit=0.5)
+
+
+def _correlated(lengths: Lengths) -> Finding:
+    name, estimate = "length.correlation", lengths.correlation
+    measured = (
+        f"Spearman correlation of reward difference and length difference: {estimate.value:+.2f} "
+        f"[{estimate.low:+.2f}, {estimate.high:+.2f}]"
+    )
+    if abs(estimate.value) > CORRELATION_LIMIT:
+        summary = f"{measured}. Much of what the model rewards is length."
+        return Finding(name, estimate, "warning", summary, limit=CORRELATION_LIMIT)
+    return Finding(name, estimate, "info", f"{measured}.", limit=CORRELATION_LIMIT)

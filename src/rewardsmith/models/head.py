@@ -1,0 +1,102 @@
+"""Reward heads: where the head of a Hugging Face model is, how a new one starts, and the two-layer head."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from peft import PeftModel
+from peft.utils import ModulesToSaveWrapper
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import PreTrainedModel
+
+from rewardsmith.core.errors import ModelError
+
+_HEAD_NAMES = ("score", "classifier")
+
+
+class MlpHead(nn.Module):
+    """Pooled state → one hidden layer (SiLU) → reward. Not portable: plain transformers has no such head."""
+
+    def __init__(self, hidden_size: int, *, width: int) -> None:
+        super().__init__()
+        self.hidden = nn.Linear(hidden_size, width)
+        self.output = nn.Linear(width, 1)
+
+    def features(self, pooled: Float[Tensor, "sequence hidden"]) -> Float[Tensor, "sequence width"]:
+        """What the last layer reads."""
+        return functional.silu(self.hidden(pooled))
+
+
+def plain(network: nn.Module) -> PreTrainedModel:
+    """The Hugging Face model inside `network`, whether or not it carries adapters."""
+    inner: Any = network.get_base_model() if isinstance(network, PeftModel) else network
+    if not isinstance(inner, PreTrainedModel):
+        raise ModelError("not a Hugging Face model", got=type(inner).__name__)
+    return inner
+
+
+def backbone(network: nn.Module) -> nn.Module:
+    """The model without its head."""
+    model = plain(network)
+    return getattr(model, model.base_model_prefix)
+
+
+def is_decoder(network: nn.Module) -> bool:
+    """Whether the model reads the last token with a `score` head, as all decoders of transformers do."""
+    return hasattr(plain(network), "score")
+
+
+def output_layer(network: nn.Module) -> nn.Linear:
+    """The linear layer whose single output is the reward: `score`, `classifier`, or the last layer in `classifier`.
+
+    Raises:
+        ModelError: The model has no such layer, or it has several outputs.
+    """
+    model = plain(network)
+    for name in _HEAD_NAMES:
+        module = getattr(model, name, None)
+        if module is not None:
+            linears = [layer for layer in _active(module).modules() if isinstance(layer, nn.Linear)]
+            if linears:
+                return _one_output(linears[-1], name)
+    raise ModelError(
+        "no reward head in this architecture",
+        wanted=f"a linear layer in {' or '.join(_HEAD_NAMES)}",
+        got=type(model).__name__,
+        fix="use a model that AutoModelForSequenceClassification knows",
+    )
+
+
+def initialise(layer: nn.Linear, *, seed: int) -> None:
+    """New weights from N(0, 1 / (d + 1)), bias 0: rewards of unit scale at the start (Stiennon et al. 2020, App. B).
+
+    The numbers come from a generator of their own, so that they depend on `seed` alone.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    std = (layer.in_features + 1) ** -0.5
+    with torch.no_grad():
+        layer.weight.copy_(torch.randn(layer.weight.shape, generator=generator) * std)
+        if layer.bias is not None:
+            layer.bias.zero_()
+
+
+def _active(module: nn.Module) -> nn.Module:
+    """The module that runs: PEFT keeps the untrained head beside the trained one."""
+    if isinstance(module, ModulesToSaveWrapper):
+        return module.modules_to_save[module.active_adapters[0]]
+    return module
+
+
+def _one_output(layer: nn.Linear, name: str) -> nn.Linear:
+    if layer.out_features != 1:
+        raise ModelError(
+            "the model has more than one output",
+            wanted="1 (a reward)",
+            got=f"{layer.out_features}",
+            where=name,
+            fix="this is a classifier, not a reward model; train a new head on its base",
+        )
+    return layer

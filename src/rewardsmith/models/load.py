@@ -1,0 +1,218 @@
+"""Reward models from disk: a base with a new head, or a checkpoint whose head must be there."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import PeftModel
+from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedTokenizerBase
+from transformers.utils import logging
+
+from rewardsmith.core.errors import ModelError
+from rewardsmith.models import head
+from rewardsmith.models.builtin import resolve
+from rewardsmith.models.checkpoint import (
+    ADAPTER_CONFIG_NAME,
+    load_extra_head,
+    read_card,
+    require_adapter_head,
+    weights_digest,
+)
+from rewardsmith.models.reward_model import RewardModel
+from rewardsmith.models.reward_model_card import RewardModelCard
+from rewardsmith.models.settings import ModelSettings
+from rewardsmith.models.trainable import with_trainable
+from rewardsmith.text.load import load_tokenizer
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A checkpoint in memory.
+
+    Attributes:
+        model: In evaluation mode, on the CPU, float32.
+        tokenizer: With the chat template that the checkpoint was saved with.
+        card: What `reward_model.json` says; derived from the architecture for checkpoints of other tools.
+        digest: Digest of the weight files.
+    """
+
+    model: RewardModel
+    tokenizer: PreTrainedTokenizerBase
+    card: RewardModelCard
+    digest: str
+
+
+def build(settings: ModelSettings, *, seed: int) -> RewardModel:
+    """The base of `settings` with a new reward head, ready for training, float32.
+
+    Everything that the base has no weights for is drawn from `seed`, and the global random state is left alone.
+
+    Raises:
+        ModelError: The base cannot be loaded, lacks weights, or has no classifier in transformers.
+        SettingsError: The settings do not suit the base.
+    """
+    path = resolve(settings.base)
+    tokenizer = load_tokenizer(path)
+    with torch.inference_mode(False), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        config = _base_config(path, settings, pad_id=tokenizer.pad_token_id)
+        network, missing = _load_network(path, config)
+        new_modules = _new_modules(network, missing, path)
+        head.initialise(head.output_layer(network), seed=seed)
+        mlp = _new_mlp(network, settings, seed=seed) if settings.head == "mlp" else None
+        model = RewardModel(
+            network,
+            pooling_name=None if settings.pooling == "auto" else settings.pooling,
+            mlp=mlp,
+            new_modules=new_modules,
+        )
+        return with_trainable(model.eval(), settings)
+
+
+def load_checkpoint(path: str | Path) -> LoadedModel:
+    """A trained reward model: rewardsmith's own folders, LoRA adapters, or any tool's `*ForSequenceClassification`.
+
+    Raises:
+        ModelError: The folder is no reward model, has several outputs, or lacks weights (its head above all: a head
+            that is not in the files would be random).
+    """
+    folder = Path(path)
+    if (folder / ADAPTER_CONFIG_NAME).is_file() and not (folder / "config.json").is_file():
+        return _load_adapter(folder)
+    config = _checked_config(str(path))
+    network, missing = _load_network(str(path), config)
+    if missing:
+        raise _missing_weights(missing, str(path))
+    card = read_card(folder) or RewardModelCard()
+    return _loaded(network, card, folder=folder)
+
+
+def _load_adapter(folder: Path) -> LoadedModel:
+    """Base and adapter; the card that lies beside the adapter's folder knows the base by its rewardsmith name."""
+    card = read_card(folder) or read_card(folder.parent) or RewardModelCard()
+    adapter = json.loads((folder / ADAPTER_CONFIG_NAME).read_text("utf-8"))
+    base = resolve(card.base or adapter.get("base_model_name_or_path") or "")
+    if not base:
+        raise ModelError("the adapter does not name its base", where=str(folder), fix="load the merged folder")
+    settings = ModelSettings(base=base)
+    pad_id = load_tokenizer(base).pad_token_id
+    network, missing = _load_network(base, _base_config(base, settings, pad_id=pad_id))
+    saved = set(adapter.get("modules_to_save") or ())
+    lost = [key for key in missing if not any(f".{name}." in f".{key}" for name in saved)]
+    if lost:
+        raise _missing_weights(lost, str(folder))
+    require_adapter_head(folder)
+    peft_model = PeftModel.from_pretrained(network, str(folder))
+    return _loaded(peft_model.merge_and_unload(), card, folder=folder)
+
+
+def _loaded(network: Any, card: RewardModelCard, *, folder: Path) -> LoadedModel:
+    where = folder if (folder / "tokenizer_config.json").is_file() or not folder.is_dir() else folder.parent
+    tokenizer = load_tokenizer(where, keep_template=True)
+    mlp = (
+        load_extra_head(folder, head.plain(network).config.get_text_config().hidden_size)
+        if card.head == "mlp"
+        else None
+    )
+    model = RewardModel(network, pooling_name=card.pooling, mlp=mlp).eval()
+    return LoadedModel(model, tokenizer, card, weights_digest(folder))
+
+
+def _base_config(path: str, settings: ModelSettings, *, pad_id: Any) -> Any:
+    config = _config(path)
+    config.num_labels = 1
+    config.problem_type = "regression"
+    text = config.get_text_config()
+    text.pad_token_id = pad_id
+    for name in vars(text).copy():
+        # Every family names its dropouts differently; all of them end so.
+        is_rate = name.endswith(("dropout", "dropout_prob", "_pdrop")) and not isinstance(getattr(text, name), bool)
+        if is_rate and getattr(text, name) is not None:
+            setattr(text, name, settings.dropout)
+    return config
+
+
+def _checked_config(path: str) -> Any:
+    config = _config(path)
+    architectures = list(config.architectures or ())
+    if not any(name.endswith("ForSequenceClassification") for name in architectures):
+        raise ModelError(
+            "not a reward model",
+            wanted="architectures: […ForSequenceClassification]",
+            got=architectures,
+            where=path,
+            fix="to train a new head on it, name it as model.base",
+        )
+    if config.num_labels != 1:
+        raise ModelError(
+            "the model has more than one output" if config.num_labels else "the model has no output",
+            wanted="num_labels 1 (a reward)",
+            got=f"num_labels {config.num_labels}",
+            where=path,
+            fix="this is a classifier, not a reward model",
+        )
+    return config
+
+
+def _config(path: str) -> Any:
+    try:
+        return AutoConfig.from_pretrained(path, trust_remote_code=False)
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError("cannot load a model", got=error, where=path, fix="name a model folder or a hub id") from error
+
+
+def _load_network(path: str, config: Any) -> tuple[Any, list[str]]:
+    """The network in float32, and the names of the weights that the files lack."""
+    try:
+        with _without_load_report():
+            network, info = AutoModelForSequenceClassification.from_pretrained(
+                path, config=config, dtype=torch.float32, trust_remote_code=False, output_loading_info=True
+            )
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise ModelError("cannot load a model", got=error, where=path) from error
+    return network, sorted(info["missing_keys"])
+
+
+@contextlib.contextmanager
+def _without_load_report() -> Iterator[None]:
+    """Missing weights are judged here: a new head is meant to be missing, anything else raises."""
+    level = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+
+
+def _new_modules(network: Any, missing: list[str], path: str) -> tuple[str, ...]:
+    """Modules without weights in the base: the head, and in some encoders the pooler. Anything else is an error."""
+    base = network.base_model_prefix + "."
+    lost = [key for key in missing if key.startswith(base) and "pooler" not in key]
+    if lost:
+        raise _missing_weights(lost, path)
+    names = {key.rpartition(".")[0] for key in missing}
+    return tuple(sorted(names))
+
+
+def _missing_weights(missing: list[str], path: str) -> ModelError:
+    return ModelError(
+        "weights are missing in the checkpoint",
+        wanted="every weight of the model, its head included",
+        got=", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else ""),
+        where=path,
+        fix="save the whole model again; a missing weight would be random",
+    )
+
+
+def _new_mlp(network: Any, settings: ModelSettings, *, seed: int) -> head.MlpHead:
+    hidden = network.config.get_text_config().hidden_size
+    mlp = head.MlpHead(hidden, width=settings.mlp_width or hidden)
+    head.initialise(mlp.hidden, seed=seed)
+    head.initialise(mlp.output, seed=seed + 1)
+    return mlp

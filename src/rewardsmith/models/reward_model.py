@@ -1,0 +1,143 @@
+"""The reward model: token ids in, one float32 logit a sequence out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from jaxtyping import Float, Float32, Int
+from torch import Tensor, nn
+from torch.nn import functional
+
+from rewardsmith.core.errors import SettingsError
+from rewardsmith.models import head, pooling
+from rewardsmith.models.settings import Pooling
+
+
+class RewardModel(nn.Module):
+    """A Hugging Face sequence classifier with one output, read by the attention mask.
+
+    Left and right padding, and any batch, give a sequence the same reward (to float rounding). The reward is the
+    raw logit: no sigmoid, and no softmax (over one logit it would always be 1). The head runs in float32 whatever
+    precision the network runs in, since rewards rounded to bfloat16 tie.
+
+    Args:
+        network: `AutoModelForSequenceClassification` with one label, or the same in a PEFT wrapper.
+        pooling_name: Which state the head reads; what plain transformers does where `None`.
+        mlp: A two-layer head that takes the place of the network's own.
+        new_modules: Names of modules that came without weights and were initialised.
+
+    Raises:
+        SettingsError: The pooling does not suit the network.
+        ModelError: The network has no head, or one with several outputs.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        *,
+        pooling_name: Pooling | None = None,
+        mlp: head.MlpHead | None = None,
+        new_modules: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.mlp = mlp
+        self.new_modules = new_modules
+        self.is_decoder = head.is_decoder(network)
+        self.native_pooling: Pooling = "last" if self.is_decoder else "pooled"
+        self.pooling: Pooling = pooling_name or self.native_pooling
+        if self.pooling == "pooled" and self.is_decoder:
+            raise SettingsError(
+                "a decoder has no pooled state", wanted="pooling: auto, last or mean", got="pooled", where="model"
+            )
+        head.output_layer(network)
+
+    @property
+    def is_portable(self) -> bool:
+        """Whether plain transformers, which knows only its own pooling and head, computes the same reward."""
+        return self.mlp is None and self.pooling == self.native_pooling
+
+    @property
+    def config(self) -> Any:
+        """The network's configuration."""
+        return head.plain(self.network).config
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.output_layer.weight.device
+
+    @property
+    def output_layer(self) -> nn.Linear:
+        """The linear layer that turns features into the reward."""
+        return self.mlp.output if self.mlp is not None else head.output_layer(self.network)
+
+    def forward(
+        self,
+        input_ids: Int[Tensor, "sequence token"],
+        attention_mask: Int[Tensor, "sequence token"],
+        position_ids: Int[Tensor, "sequence token"] | None = None,
+    ) -> Float32[Tensor, " sequence"]:
+        """The reward of each sequence.
+
+        Args:
+            attention_mask: 1 where a token stands.
+            position_ids: Position of each token in its own sequence; counted from the mask where absent.
+        """
+        return self.readout(self.features(input_ids, attention_mask, position_ids))
+
+    def features(
+        self,
+        input_ids: Int[Tensor, "sequence token"],
+        attention_mask: Int[Tensor, "sequence token"],
+        position_ids: Int[Tensor, "sequence token"] | None = None,
+    ) -> Float32[Tensor, "sequence hidden"]:
+        """What the last linear layer reads, float32."""
+        pooling.check_mask(input_ids, attention_mask)
+        ids = pooling.left_aligned(input_ids, attention_mask)
+        mask = pooling.left_aligned(attention_mask, attention_mask)
+        # Encoders count positions in their own way (RoBERTa from 2), which after the alignment is right by itself.
+        positions = pooling.left_aligned(position_ids, attention_mask) if position_ids is not None else None
+        pooled = self._pooled(ids, mask, positions if self.is_decoder else None).float()
+        if self.mlp is None:
+            return pooled
+        with torch.autocast(pooled.device.type, enabled=False):
+            return self.mlp.features(pooled)
+
+    def readout(self, features: Float[Tensor, "sequence hidden"]) -> Float32[Tensor, " sequence"]:
+        """w · h + b, in float32 also under autocast."""
+        layer = self.output_layer
+        bias = layer.bias.float() if layer.bias is not None else None
+        with torch.autocast(features.device.type, enabled=False):
+            return functional.linear(features.float(), layer.weight.float(), bias).squeeze(-1)
+
+    def gradient_checkpointing_enable(self, gradient_checkpointing_kwargs: dict[str, Any] | None = None) -> None:
+        """Trade time for memory in the network's blocks (the name that transformers' Trainer calls)."""
+        head.plain(self.network).gradient_checkpointing_enable(gradient_checkpointing_kwargs)
+
+    def _pooled(
+        self,
+        ids: Int[Tensor, "sequence token"],
+        mask: Int[Tensor, "sequence token"],
+        positions: Int[Tensor, "sequence token"] | None,
+    ) -> Float[Tensor, "sequence hidden"]:
+        if self.pooling == "pooled":
+            return self._network_pooled(ids, mask)
+        extra: dict[str, Any] = {"use_cache": False} if self.is_decoder else {}
+        if positions is not None:
+            extra["position_ids"] = positions
+        states = head.backbone(self.network)(input_ids=ids, attention_mask=mask, **extra).last_hidden_state
+        return pooling.last_token(states, mask) if self.pooling == "last" else pooling.mean(states, mask)
+
+    def _network_pooled(
+        self, ids: Int[Tensor, "sequence token"], mask: Int[Tensor, "sequence token"]
+    ) -> Float[Tensor, "sequence hidden"]:
+        """What the encoder's own code feeds to its last layer: every architecture pools in its own way."""
+        seen: list[Tensor] = []
+        hook = head.output_layer(self.network).register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+        try:
+            head.plain(self.network)(input_ids=ids, attention_mask=mask)
+        finally:
+            hook.remove()
+        return seen[-1]

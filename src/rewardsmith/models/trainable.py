@@ -1,0 +1,110 @@
+"""Which weights are trained: all of them, the last blocks, the head, or low-rank adapters."""
+
+from __future__ import annotations
+
+import torch
+from peft import LoraConfig, TaskType, get_peft_model
+from torch import nn
+
+from rewardsmith.core.errors import ModelError, SettingsError
+from rewardsmith.models import head
+from rewardsmith.models.reward_model import RewardModel
+from rewardsmith.models.settings import ModelSettings
+
+
+def with_trainable(model: RewardModel, settings: ModelSettings) -> RewardModel:
+    """`model`, ready for training as `settings` say; a model with adapters is a new `RewardModel` on the same weights.
+
+    Weights that the reward does not depend on (a pooler that mean pooling skips) are never trained; a distributed run
+    would wait for their gradients for ever.
+
+    Raises:
+        SettingsError: More blocks are asked for than there are, or an adapter's target is not in the model.
+    """
+    if settings.trainable == "lora":
+        model = _with_adapters(model, settings)
+    else:
+        is_trained = _chosen(model, settings)
+        for name, parameter in model.named_parameters():
+            parameter.requires_grad_(is_trained(name))
+    _freeze_unreached(model)
+    return model
+
+
+def count_parameters(model: nn.Module) -> tuple[int, int]:
+    """Trained parameters, and all of them."""
+    sizes = [(parameter.numel(), parameter.requires_grad) for parameter in model.parameters()]
+    return sum(size for size, trained in sizes if trained), sum(size for size, _ in sizes)
+
+
+def blocks(model: RewardModel) -> nn.ModuleList:
+    """The transformer blocks, in order.
+
+    Raises:
+        ModelError: They were not found.
+    """
+    n_layers = getattr(model.config.get_text_config(), "num_hidden_layers", None)
+    for module in head.backbone(model.network).modules():
+        if isinstance(module, nn.ModuleList) and len(module) == n_layers:
+            return module
+    raise ModelError("cannot find the model's blocks", wanted=f"a list of {n_layers} modules", fix="use another mode")
+
+
+def _chosen(model: RewardModel, settings: ModelSettings):
+    """A test on parameter names: is this one trained?"""
+    if settings.trainable == "all":
+        return lambda _: True
+    prefix = f"network.{head.plain(model.network).base_model_prefix}."
+    new = tuple(f"network.{name}." for name in model.new_modules)
+    if settings.trainable == "head":
+        return lambda name: not name.startswith(prefix) or name.startswith(new)
+    frozen = _frozen_names(model, settings.blocks)
+    return lambda name: name not in frozen
+
+
+def _frozen_names(model: RewardModel, n_trained: int) -> set[str]:
+    """Parameters below the last `n_trained` blocks: the earlier blocks and the embeddings."""
+    layers = blocks(model)
+    if n_trained > len(layers):
+        raise SettingsError(
+            "more blocks than the model has", wanted=f"at most {len(layers)}", got=n_trained, where="model.blocks"
+        )
+    frozen: list[nn.Module] = list(layers[: len(layers) - n_trained])
+    for name, child in head.backbone(model.network).named_children():
+        if "embed" in name or name in ("wte", "wpe"):
+            frozen.append(child)
+    ids = {id(parameter) for module in frozen for parameter in module.parameters()}
+    return {name for name, parameter in model.named_parameters() if id(parameter) in ids}
+
+
+def _with_adapters(model: RewardModel, settings: ModelSettings) -> RewardModel:
+    """LoRA (Hu et al. 2021, arXiv:2106.09685) on the base; the head, and whatever else is new, is trained in full."""
+    targets = settings.lora_targets
+    kept_whole = [name for name, _ in head.plain(model.network).named_children() if name in ("score", "classifier")]
+    kept_whole += [name for name in model.new_modules if name.split(".")[0] not in kept_whole]
+    config = LoraConfig(
+        task_type=TaskType.SEQ_CLS,
+        r=settings.lora_rank,
+        lora_alpha=settings.lora_alpha,  # type: ignore[arg-type]
+        lora_dropout=settings.lora_dropout,
+        target_modules=targets if isinstance(targets, str) else list(targets),
+        modules_to_save=kept_whole,
+    )
+    try:
+        network = get_peft_model(head.plain(model.network), config)
+    except ValueError as error:
+        raise SettingsError("cannot add adapters", got=error, where="model.lora_targets") from error
+    mlp = model.mlp
+    return RewardModel(network, pooling_name=model.pooling, mlp=mlp, new_modules=model.new_modules)
+
+
+def _freeze_unreached(model: RewardModel) -> None:
+    """Stop training weights that a probe's reward has no gradient for."""
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    ids = torch.ones((1, 2), dtype=torch.long, device=model.device)
+    with torch.enable_grad():
+        reward = model(ids, torch.ones_like(ids)).sum()
+    gradients = torch.autograd.grad(reward, trained, allow_unused=True)
+    for parameter, gradient in zip(trained, gradients, strict=True):
+        if gradient is None:
+            parameter.requires_grad_(False)

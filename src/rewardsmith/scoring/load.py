@@ -1,0 +1,87 @@
+"""A scorer from a checkpoint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from rewardsmith.core.errors import ModelError, SettingsError
+from rewardsmith.models.load import LoadedModel, load_checkpoint
+from rewardsmith.scoring.bucketed import BucketedScorer, Precision
+from rewardsmith.scoring.limits import Overlength
+from rewardsmith.scoring.reference import ReferenceScorer
+from rewardsmith.text.encoder import ConversationEncoder
+
+_NO_LIMIT = 1_000_000
+
+
+def load_scorer(
+    path: str | Path,
+    *,
+    engine: Literal["bucketed", "reference"] = "bucketed",
+    device: str | None = None,
+    max_tokens: int | None = None,
+    overlength: Overlength = "raise",
+    max_padded_tokens: int | None = None,
+    precision: Precision = "float32",
+) -> BucketedScorer | ReferenceScorer:
+    """The scorer of the reward model at `path`.
+
+    Args:
+        path: Checkpoint folder or hub id.
+        engine: `bucketed` is fast; `reference` scores one conversation at a time in float32.
+        device: `cpu`, `cuda`, …; the GPU where there is one, if absent.
+        max_tokens: Longest conversation; what the model was trained on, else what it can take, if absent.
+        overlength: What happens to longer conversations.
+        max_padded_tokens: Budget of one batch (bucketed).
+        precision: See `BucketedScorer` (bucketed).
+
+    Raises:
+        ModelError: No usable reward model is there, or its chat template has changed since training.
+        SettingsError: `engine` is unknown, or `max_tokens` is more than the model has positions for.
+    """
+    loaded = load_checkpoint(path)
+    loaded.model.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    encoder = ConversationEncoder(loaded.tokenizer, max_tokens=_limit(loaded, max_tokens))
+    _check_template(loaded, encoder, str(path))
+    shared: dict[str, Any] = {"overlength": overlength, "model_digest": loaded.digest}
+    match engine:
+        case "reference":
+            return ReferenceScorer(loaded.model, encoder, **shared)
+        case "bucketed":
+            return BucketedScorer(
+                loaded.model, encoder, max_padded_tokens=max_padded_tokens, precision=precision, **shared
+            )
+        case other:
+            raise SettingsError("unknown engine", wanted="bucketed or reference", got=other)
+
+
+def _limit(loaded: LoadedModel, wanted: int | None) -> int | None:
+    capacity = model_capacity(loaded)
+    if wanted is not None and capacity is not None and wanted > capacity:
+        raise SettingsError(
+            "max_tokens is more than the model takes", wanted=f"at most {capacity}", got=wanted, where="max_tokens"
+        )
+    return wanted or loaded.card.max_tokens or capacity
+
+
+def model_capacity(loaded: LoadedModel) -> int | None:
+    """Most tokens that the model has positions for; `None` where neither it nor its tokenizer says."""
+    positions = getattr(loaded.model.config.get_text_config(), "max_position_embeddings", None)
+    # RoBERTa has two positions more than it can use; its tokenizer says so. Absurdly large means "not known".
+    limits = [limit for limit in (positions, loaded.tokenizer.model_max_length) if limit and limit < _NO_LIMIT]
+    return min(limits, default=None)
+
+
+def _check_template(loaded: LoadedModel, encoder: ConversationEncoder, where: str) -> None:
+    wanted = loaded.card.template_digest
+    if wanted is not None and wanted != encoder.template_digest:
+        raise ModelError(
+            "the chat template differs from the one in training",
+            wanted=f"template digest {wanted[:12]}",
+            got=encoder.template_digest[:12],
+            where=where,
+            fix="restore the tokenizer files that were saved with the model",
+        )

@@ -1,0 +1,57 @@
+"""Rows that ask for scores: a JSON object to the conversations that it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rewardsmith.core.conversation import Conversation, assistant, from_dicts, user
+from rewardsmith.core.errors import DataError
+
+_RESPONSE_KEYS = ("response", "completion", "answer")
+WANTED = "messages, or prompt with response, or prompt with responses, or prompt with chosen and rejected"
+
+
+def read_conversations(row: Mapping[str, Any], *, where: str) -> dict[str, Conversation]:
+    """The conversations of a row, by the name under which their rewards are written.
+
+    `{"messages": […]}` and `{"prompt", "response"}` give `reward`; `{"prompt", "responses": […]}` gives `rewards.0`,
+    `rewards.1`, …; `{"prompt", "chosen", "rejected"}` gives `chosen` and `rejected`. A prompt or a response is a text
+    or a list of `{"role", "content"}`.
+
+    Args:
+        where: File and line, for the error.
+
+    Raises:
+        DataError: The row has none of these forms, or does not end with the assistant's turn.
+    """
+    try:
+        found = _conversations(row)
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError("cannot read the messages", wanted=WANTED, got=error, where=where) from error
+    if not found:
+        raise DataError("nothing to score", wanted=WANTED, got=", ".join(map(str, row)), where=where)
+    for conversation in found.values():
+        if not conversation or conversation[-1].role != "assistant":
+            raise DataError("the conversation does not end with the assistant's turn", where=where)
+    return found
+
+
+def _conversations(row: Mapping[str, Any]) -> dict[str, Conversation]:
+    if "messages" in row:
+        return {"reward": from_dicts(row["messages"])}
+    if "prompt" not in row:
+        return {}
+    prompt = _turns(row["prompt"], user)
+    for key in _RESPONSE_KEYS:
+        if key in row:
+            return {"reward": prompt + _turns(row[key], assistant)}
+    if "responses" in row:
+        return {f"rewards.{k}": prompt + _turns(each, assistant) for k, each in enumerate(row["responses"])}
+    if "chosen" in row and "rejected" in row:
+        return {side: prompt + _turns(row[side], assistant) for side in ("chosen", "rejected")}
+    return {}
+
+
+def _turns(value: Any, speaker: Any) -> Conversation:
+    return (speaker(value),) if isinstance(value, str) else from_dicts(value)

@@ -1,0 +1,58 @@
+"""The trainer of a recipe, ready to run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rewardsmith.losses.objective import Objective
+from rewardsmith.models.reward_model import RewardModel
+from rewardsmith.training.arguments import training_arguments
+from rewardsmith.training.best import SaveBest
+from rewardsmith.training.collator import PreferenceCollator
+from rewardsmith.training.dataset import PreferenceDataset
+from rewardsmith.training.health import DriftWarning
+from rewardsmith.training.log import LastLine, TrainingLog
+from rewardsmith.training.precision import Precision
+from rewardsmith.training.progress import ProgressLines
+from rewardsmith.training.recipe import Recipe
+from rewardsmith.training.schedule import Cut
+from rewardsmith.training.trainer import RewardTrainer
+
+
+def build_trainer(
+    recipe: Recipe,
+    model: RewardModel,
+    *,
+    pad_id: int,
+    train: PreferenceDataset,
+    heldout: PreferenceDataset,
+    work: Path,
+    precision: Precision,
+    processes: int = 1,
+) -> RewardTrainer:
+    """A trainer of `model` that keeps its checkpoints and its log in `work`.
+
+    Args:
+        pad_id: Fills batches; never read, since pooling goes by the mask.
+        processes: Devices that train together.
+    """
+    settings = recipe.training
+    cut = Cut(settings.batch_size, settings.accumulation, processes, settings.sort_by_length)
+    arguments = training_arguments(settings, work, precision=precision, steps_per_epoch=cut.steps(len(train)))
+    if settings.gradient_checkpointing:
+        # The reentrant kind needs an input with a gradient, which a model with frozen embeddings has not.
+        model.gradient_checkpointing_enable({"use_reentrant": False})
+    callbacks = [TrainingLog(work), LastLine(), ProgressLines(), DriftWarning(settings.reward_limit)]
+    if settings.select == "best":
+        callbacks.append(SaveBest())
+    return RewardTrainer(
+        model,
+        arguments,
+        objective=Objective(recipe.loss),
+        train=train,
+        heldout=heldout,
+        collator=PreferenceCollator(pad_id),
+        sort_by_length=settings.sort_by_length,
+        keep_checkpoints=settings.keep_checkpoints,
+        callbacks=callbacks,
+    )

@@ -1,0 +1,165 @@
+"""What a training would cost, before it begins: tokens, steps, time, memory."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Int
+
+from rewardsmith.models.head import plain
+from rewardsmith.models.load import build
+from rewardsmith.models.reward_model import RewardModel
+from rewardsmith.models.trainable import blocks, count_parameters
+from rewardsmith.preferences.table import EncodedPreference, PreferenceTable
+from rewardsmith.training.calibration import Speed, measure
+from rewardsmith.training.precision import Precision, resolve_precision
+from rewardsmith.training.recipe import Recipe
+from rewardsmith.training.schedule import Cut, epoch_batches
+
+_WEIGHT_BYTES = 4
+_ADAM_BYTES = 8
+_ACTIVATION_BYTES = {"float32": 68, "bf16": 34}
+"""Of one token in one block, for each unit of width: Korthikanti et al. 2022 (2205.05198), section 4.1, count 34 bytes
+in 16 bits, without the attention matrix, which fused attention does not keep."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingPlan:
+    """The cost of a recipe on a training set.
+
+    Attributes:
+        tokens: Of an epoch, as the network computes them: each response with its prompt.
+        distinct_tokens: The same with each prompt counted once.
+        padded_tokens: Of an epoch with padding, as the micro-batches are cut.
+        optimiser_steps: Over all epochs.
+        tokens_per_s: Measured here on a few preferences, forward and backward, padding included.
+        seconds: Expected time of training on one device of this kind, without evaluations and checkpoints.
+        peak_memory_bytes: Expected: weights, gradients, AdamW's two moments, activations of the largest micro-batch.
+    """
+
+    preferences: int
+    pairs: int
+    responses: int
+    tokens: int
+    distinct_tokens: int
+    padded_tokens: int
+    optimiser_steps: int
+    parameters: int
+    trained_parameters: int
+    precision: Precision
+    tokens_per_s: float
+    seconds: float
+    peak_memory_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """Each preference's size, one array entry a preference.
+
+    Attributes:
+        longest: Tokens of the longest conversation.
+        tokens: Tokens of all conversations.
+        distinct: Tokens when the shared ones are counted once.
+        responses: Number of responses.
+        pairs: Number of comparisons.
+    """
+
+    longest: Int[np.ndarray, " preference"]
+    tokens: Int[np.ndarray, " preference"]
+    distinct: Int[np.ndarray, " preference"]
+    responses: Int[np.ndarray, " preference"]
+    pairs: Int[np.ndarray, " preference"]
+
+
+def plan(recipe: Recipe, table: PreferenceTable, *, model: RewardModel | None = None) -> TrainingPlan:
+    """The cost of training `recipe` on `table`; a step on a few of its preferences is timed, which takes seconds.
+
+    Args:
+        model: The recipe's model, where it is loaded already; its weights and gradients are left as they are.
+
+    Raises:
+        ModelError: The recipe's base cannot be loaded.
+    """
+    settings = recipe.training
+    model = build(recipe.model, seed=settings.seed) if model is None else model
+    precision = resolve_precision(settings.precision)
+    cut = Cut(settings.batch_size, settings.accumulation, sort_by_length=settings.sort_by_length)
+    sizes = measure_sizes(table)
+    batches = padded_batches(sizes, cut, seed=settings.seed)
+    steps = math.ceil(settings.epochs * cut.steps(len(table)))
+    speed = measure(model, table, precision=precision, checkpointing=settings.gradient_checkpointing)
+    trained, parameters = count_parameters(model)
+    return TrainingPlan(
+        preferences=len(table),
+        pairs=int(sizes.pairs.sum()),
+        responses=int(sizes.responses.sum()),
+        tokens=int(sizes.tokens.sum()),
+        distinct_tokens=int(sizes.distinct.sum()),
+        padded_tokens=sum(batches),
+        optimiser_steps=steps,
+        parameters=parameters,
+        trained_parameters=trained,
+        precision=precision,
+        tokens_per_s=speed.tokens_per_s,
+        seconds=expected_seconds(sum(batches) * settings.epochs, steps, speed),
+        peak_memory_bytes=peak_memory_bytes(
+            model, max(batches, default=0), precision=precision, checkpointing=settings.gradient_checkpointing
+        ),
+    )
+
+
+def measure_sizes(table: PreferenceTable) -> Sizes:
+    """How long each preference of the table is."""
+    rows = np.array([_row(table.encoded(index)) for index in range(len(table))], np.int64).reshape(-1, 5)
+    return Sizes(*rows.T)
+
+
+def padded_batches(sizes: Sizes, cut: Cut, *, seed: int) -> list[int]:
+    """Padded tokens of each micro-batch of the first epoch: its responses times its longest one."""
+    batches = epoch_batches(sizes.longest.tolist(), cut, seed=seed, epoch=0)
+    return [int(sizes.responses[share].sum() * sizes.longest[share].max()) for devices in batches for share in devices]
+
+
+def expected_seconds(padded_tokens: float, steps: int, speed: Speed) -> float:
+    """Tokens at the measured rate, and the optimiser's own time at each step."""
+    return padded_tokens / speed.tokens_per_s + steps * speed.optimiser_s
+
+
+def peak_memory_bytes(model: RewardModel, padded_tokens: int, *, precision: Precision, checkpointing: bool) -> int:
+    """Weights + gradients + Adam's moments + the activations that the backward pass needs, as a formula.
+
+    4·P + 12·T + tokens · width · (bytes a block) · (blocks from the lowest trained one on). With checkpointing each
+    block keeps its input only, and one block at a time is computed again. The working memory of torch itself comes on
+    top.
+    """
+    trained, parameters = count_parameters(model)
+    width = model.config.get_text_config().hidden_size
+    depth = trained_depth(model)
+    a_block = padded_tokens * width * _ACTIVATION_BYTES[precision]
+    kept = depth * padded_tokens * width * _WEIGHT_BYTES + a_block if checkpointing else depth * a_block
+    weights = _WEIGHT_BYTES * parameters + (_WEIGHT_BYTES + _ADAM_BYTES) * trained
+    return int(weights + (kept if depth else 0))
+
+
+def trained_depth(model: RewardModel) -> int:
+    """Blocks that the gradient passes through: from the lowest trained weight to the top."""
+    layers = list(blocks(model))
+    if any(weight.requires_grad for weight in plain(model.network).get_input_embeddings().parameters()):
+        return len(layers)
+    for number, layer in enumerate(layers):
+        if any(parameter.requires_grad for parameter in layer.parameters()):
+            return len(layers) - number
+    return 0
+
+
+def _row(preference: EncodedPreference) -> tuple[int, int, int, int, int]:
+    prefix, tails = len(preference.prefix), [len(tail) for tail in preference.tails]
+    return (
+        prefix + max(tails),
+        prefix * len(tails) + sum(tails),
+        prefix + sum(tails),
+        len(tails),
+        len(preference.pairs),
+    )

@@ -1,0 +1,209 @@
+"""A preferences artefact in, a reward-model artefact out."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import accelerate
+from transformers import PreTrainedTokenizerBase
+
+from rewardsmith.core.errors import DataError, ModelError, OverlengthError
+from rewardsmith.core.manifest import Manifest
+from rewardsmith.core.store import read_manifest, require_replaceable, write_text, writing_artefact
+from rewardsmith.models import checkpoint as model_checkpoint
+from rewardsmith.models.builtin import resolve
+from rewardsmith.models.load import build
+from rewardsmith.models.reward_model import RewardModel
+from rewardsmith.models.trainable import count_parameters
+from rewardsmith.preferences.store import load_table
+from rewardsmith.preferences.table import PreferenceTable
+from rewardsmith.text.encoder import ConversationEncoder
+from rewardsmith.text.load import load_tokenizer
+from rewardsmith.training import checkpoint
+from rewardsmith.training.build import build_trainer
+from rewardsmith.training.dataset import PreferenceDataset
+from rewardsmith.training.precision import resolve_precision
+from rewardsmith.training.recipe import Recipe, recipe_yaml
+from rewardsmith.training.resume import last_complete_checkpoint, run_digest, work_folder
+from rewardsmith.training.store import LOG_NAME, write_log
+from rewardsmith.training.trainer import RewardTrainer
+
+logger = logging.getLogger(__name__)
+
+KIND = "reward-model"
+RECIPE_NAME = "recipe.yaml"
+
+
+def train(recipe: Recipe, data: Path, out: Path, *, resume: bool = True) -> Manifest:
+    """Train the recipe's model on the preferences artefact `data` and write the artefact `out`; return its manifest.
+
+    While it runs, checkpoints lie in `<out>.work/`. Interrupted at any moment and called again with the same recipe
+    and data, it goes on from the last whole checkpoint and ends with the same weights. The folder is removed once
+    `out` is there. Under torchrun or `accelerate launch` each process calls this, and the first one writes.
+
+    Args:
+        resume: Go on where an interrupted run stopped; else begin again.
+
+    Raises:
+        ArtefactError: `data` is not a preferences artefact, or `out` holds something else.
+        DataError: There is nothing to train on or to evaluate on.
+        ModelError: The base cannot be used, the data were tokenised for another one, or the loss became NaN.
+    """
+    require_replaceable(out, KIND)
+    data_manifest = read_manifest(data, "preferences")
+    train_table, heldout_table = load_table(data, "train"), load_table(data, "heldout")
+    _require_some(train_table, heldout_table, where=data)
+    tokenizer = load_tokenizer(resolve(recipe.model.base))
+    _require_same_tokens(tokenizer, data_manifest, where=data)
+
+    processes = accelerate.PartialState().num_processes
+    precision = resolve_precision(recipe.training.precision)
+    digest = run_digest(recipe, data_manifest.digest, precision=precision, processes=processes)
+    work = work_folder(out, digest)
+    found = _prepare_work(work, resume=resume)
+    model = build(recipe.model, seed=recipe.training.seed)
+    _require_room(model, train_table, heldout_table)
+    trainer = build_trainer(
+        recipe,
+        model,
+        pad_id=ConversationEncoder(tokenizer).pad_id,
+        train=PreferenceDataset(train_table),
+        heldout=PreferenceDataset(heldout_table),
+        work=work,
+        precision=precision,
+        processes=processes,
+    )
+    trainer.train(resume_from_checkpoint=None if found is None else str(found))
+    final = _select(trainer, recipe)
+    manifest = Manifest(
+        kind=KIND,
+        config=recipe.model_dump(mode="json"),
+        seed=recipe.training.seed,
+        parents={"data": data_manifest.digest},
+        counts=_counts(trainer, final) | {"precision": precision, "processes": processes},
+    )
+    if trainer.is_world_process_zero():
+        max_tokens = int(data_manifest.config.get("max_tokens", recipe.data.max_tokens))
+        _write(trainer, tokenizer, manifest, recipe=recipe, out=out, max_tokens=max_tokens)
+        _remove_work(work)
+    trainer.accelerator.wait_for_everyone()
+    return read_manifest(out, KIND)
+
+
+def _prepare_work(work: Path, *, resume: bool) -> Path | None:
+    """The work folder, ready, and the checkpoint in it to go on from."""
+    state = accelerate.PartialState()
+    if state.is_main_process:
+        if not resume:
+            shutil.rmtree(work, ignore_errors=True)
+        others = [path for path in work.parent.glob("*") if path.is_dir() and path != work]
+        if others:
+            logger.warning("%s holds checkpoints of another recipe or other data; they are not used", work.parent)
+        work.mkdir(parents=True, exist_ok=True)
+        checkpoint.clear_staging(work)
+    state.wait_for_everyone()
+    return last_complete_checkpoint(work)
+
+
+def _select(trainer: RewardTrainer, recipe: Recipe) -> Mapping[str, float]:
+    """Load the weights that become the artefact, and return their held-out figures, each once measured."""
+    step = trainer.state.global_step
+    if recipe.training.select == "best" and trainer.state.best_global_step is not None:
+        trainer.load_best()
+        step = trainer.state.best_global_step
+    for line in reversed(trainer.state.log_history):
+        if line["step"] == step and "eval_loss" in line:
+            return {key: value for key, value in line.items() if key.startswith("eval_")} | {"step": step}
+    return trainer.evaluate() | {"step": step}
+
+
+def _counts(trainer: RewardTrainer, final: Mapping[str, float]) -> dict[str, Any]:
+    """What was computed, over all parts of an interrupted run; steps that were lost and repeated count once."""
+    lines = [line for line in trainer.state.log_history if "loss" in line]
+    trained, parameters = count_parameters(trainer.model)  # pyright: ignore[reportArgumentType]
+    return {
+        "train_preferences": len(trainer.train_dataset),  # pyright: ignore[reportArgumentType]
+        "heldout_preferences": len(trainer.eval_dataset),  # pyright: ignore[reportArgumentType]
+        "steps": trainer.state.global_step,
+        "pairs": sum(line["pairs"] for line in lines),
+        "tokens": sum(line["tokens"] for line in lines),
+        "seconds": round(sum(line["seconds"] for line in lines), 3),
+        "parameters": parameters,
+        "trained_parameters": trained,
+        "selected_step": final["step"],
+        "heldout": {key.removeprefix("eval_"): value for key, value in final.items() if key != "step"},
+    }
+
+
+def _write(
+    trainer: RewardTrainer,
+    tokenizer: PreTrainedTokenizerBase,
+    manifest: Manifest,
+    *,
+    recipe: Recipe,
+    out: Path,
+    max_tokens: int,
+) -> None:
+    model = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
+    with writing_artefact(out, manifest) as draft:
+        model_checkpoint.save(model, tokenizer, draft.folder, base=recipe.model.base, max_tokens=max_tokens)
+        write_text(draft.folder / RECIPE_NAME, recipe_yaml(recipe))
+        write_log(draft.folder / LOG_NAME, trainer.state.log_history)
+
+
+def _remove_work(work: Path) -> None:
+    """Remove this run's checkpoints, and the folder around them where no other run's are in it."""
+    shutil.rmtree(work, ignore_errors=True)
+    if work.parent.is_dir() and not any(work.parent.iterdir()):
+        work.parent.rmdir()
+
+
+def _require_some(train_table: PreferenceTable, heldout_table: PreferenceTable, *, where: Path) -> None:
+    for name, table in (("train", train_table), ("held-out", heldout_table)):
+        if len(table) == 0:
+            raise DataError(
+                f"the {name} set is empty",
+                wanted="at least one preference",
+                where=str(where),
+                fix="see the manifest's counts for what was rejected and why, or change data.heldout_share",
+            )
+
+
+def _require_room(model: RewardModel, *tables: PreferenceTable) -> None:
+    """The longest conversation must have a position for each of its tokens.
+
+    Raises:
+        OverlengthError: The model knows fewer positions.
+    """
+    room = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    longest = max(int(table.longest.max()) for table in tables)
+    if room is not None and longest > room:
+        raise OverlengthError(
+            "a conversation has more tokens than the model has positions",
+            wanted=f"at most {room}",
+            got=longest,
+            fix=f"set data.max_tokens to {room} or less and prepare the data again",
+        )
+
+
+def _require_same_tokens(tokenizer: PreTrainedTokenizerBase, data: Manifest, *, where: Path) -> None:
+    """The data hold token ids, which mean something in one vocabulary only.
+
+    Raises:
+        ModelError: They were made with another tokenizer or template than the model's.
+    """
+    encoder = ConversationEncoder(tokenizer)
+    for name, own in (("tokenizer", encoder.tokenizer_digest), ("template", encoder.template_digest)):
+        theirs = data.parents.get(name)
+        if theirs is not None and theirs != own:
+            raise ModelError(
+                f"the data were tokenised with another {name}",
+                wanted=own,
+                got=theirs,
+                where=str(where),
+                fix="prepare the data again with this model.base",
+            )

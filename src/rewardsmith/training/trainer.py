@@ -1,0 +1,284 @@
+"""The transformers `Trainer`, taught that a loss belongs to pairs, and that sums come before divisions."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate.utils import gather_object
+from torch import Tensor, nn
+from transformers import Trainer, TrainerCallback, TrainerState, TrainingArguments
+from transformers.trainer import TRAINER_STATE_NAME
+from transformers.trainer_utils import TrainOutput
+
+from rewardsmith.losses.objective import Objective, prompt_weights
+from rewardsmith.losses.pair_batch import PairLosses
+from rewardsmith.models.reward_model import RewardModel
+from rewardsmith.training import checkpoint
+from rewardsmith.training.collator import NETWORK_INPUTS, PreferenceCollator, pair_batch
+from rewardsmith.training.dataset import PreferenceDataset
+from rewardsmith.training.health import require_finite_gradient, require_finite_loss
+from rewardsmith.training.loader import EpochLoader
+from rewardsmith.training.meter import Meter
+from rewardsmith.training.metrics import Outcomes, Totals, figures, merged, speeds, totals_of
+from rewardsmith.training.schedule import Cut, DeviceBatches
+
+METER_NAME = "meter.json"
+
+
+class RewardTrainer(Trainer):
+    """Trains a `RewardModel` on preferences.
+
+    The objective of an optimiser step is Σ weight·(loss + regulariser) / Σ weight + λ‖w‖², both sums over all pairs of
+    the step on all devices, so that it does not depend on how the step is cut into micro-batches. (TRL 1.16 takes the
+    mean of each micro-batch and then the mean of those.)
+
+    Evaluation goes over every held-out pair once, whatever the number of devices. Checkpoints appear whole or not at
+    all. Everything else (callbacks, mixed precision, accelerate, FSDP, resuming) is the `Trainer`'s.
+    """
+
+    loss_is_scaled_for_ga = True
+
+    def __init__(
+        self,
+        model: RewardModel,
+        args: TrainingArguments,
+        *,
+        objective: Objective,
+        train: PreferenceDataset,
+        heldout: PreferenceDataset,
+        collator: PreferenceCollator,
+        sort_by_length: bool = True,
+        keep_checkpoints: int = 2,
+        callbacks: Sequence[TrainerCallback] = (),
+    ) -> None:
+        self.objective = objective
+        self.meter = Meter()
+        self.keep_checkpoints = keep_checkpoints
+        self._sort_by_length = sort_by_length
+        self._staging: Path | None = None
+        super().__init__(
+            model=model,
+            args=args,
+            data_collator=collator,
+            train_dataset=train,  # pyright: ignore[reportArgumentType] -- it has the two methods that are used
+            eval_dataset=heldout,  # pyright: ignore[reportArgumentType]
+            callbacks=[self.meter, *callbacks],
+        )
+        # Releases without `loss_is_scaled_for_ga` ask this instead.
+        self.model_accepts_loss_kwargs = True
+        for printer in [callback for callback in self.callback_handler.callbacks if _prints(callback)]:
+            self.remove_callback(printer)
+
+    def cut(self) -> Cut:
+        """How an epoch is cut into steps, micro-batches and devices."""
+        args = self.args
+        return Cut(
+            args.per_device_train_batch_size, args.gradient_accumulation_steps, args.world_size, self._sort_by_length
+        )
+
+    # ---- data ----
+
+    def get_train_dataloader(self) -> EpochLoader:
+        """Batches of this device."""
+        train: Any = self.train_dataset
+        lengths = train.longest.tolist()
+        sampler = DeviceBatches(lengths, self.cut(), device=self.args.process_index, seed=self.args.seed)
+        return EpochLoader(train, sampler, collate=self.data_collator, pin_memory=self.args.dataloader_pin_memory)
+
+    def get_batch_samples(
+        self, epoch_iterator: Iterator, num_batches: int, device: torch.device
+    ) -> tuple[list, Tensor | int | None]:
+        """The micro-batches of a step, and Σ weight over all of them on all devices."""
+        self.meter.start()
+        batches, _ = super().get_batch_samples(epoch_iterator, num_batches, device)
+        weights = [float(prompt_weights(pair_batch(batch)).double().sum()) for batch in batches]
+        return batches, torch.tensor(sum(gather_object([sum(weights)])), dtype=torch.float32, device=device)
+
+    # ---- loss ----
+
+    def compute_loss(
+        self,
+        model: nn.Module,
+        inputs: Mapping[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: Tensor | int | None = None,
+    ) -> Any:
+        """This micro-batch's share of the step's objective.
+
+        Shares add up over micro-batches. Devices average their gradients, hence the factor of their number.
+
+        Args:
+            num_items_in_batch: Σ weight of the step; the micro-batch's own where absent.
+
+        Raises:
+            ModelError: The loss is NaN or infinite.
+        """
+        rewards, losses = self._forward(model, inputs)
+        own = losses.weight.sum()
+        total = own if num_items_in_batch is None else torch.as_tensor(num_items_in_batch)
+        share = (losses.weight * (losses.loss + losses.regulariser)).sum()
+        if self.objective.settings.readout_l2:
+            share = share + own * self.objective.readout_penalty(self._readout(model))
+        # A step whose weights are all 0 has a gradient of 0, not of NaN.
+        loss = share * self.args.world_size / torch.where(total > 0, total, torch.ones_like(total))
+        require_finite_loss(loss, step=self.state.global_step + 1)
+        if model.training:
+            self.meter.add(totals_of(_outcomes(inputs, rewards, losses)))
+        return (loss, rewards) if return_outputs else loss
+
+    def _forward(self, model: nn.Module, inputs: Mapping[str, Any]) -> tuple[Tensor, PairLosses]:
+        rewards = model(**{name: inputs[name] for name in NETWORK_INPUTS})
+        done = self.state.global_step / max(1, self.state.max_steps)
+        return rewards, self.objective(rewards, pair_batch(inputs), progress=done)
+
+    def _readout(self, model: nn.Module) -> Tensor:
+        return self.accelerator.unwrap_model(model).output_layer.weight
+
+    def _get_grad_norm(self, model: nn.Module, grad_norm: Any = None) -> Any:
+        """The gradient's norm, before it moves any weight.
+
+        Raises:
+            ModelError: It is NaN or infinite.
+        """
+        norm = super()._get_grad_norm(model, grad_norm=grad_norm)
+        require_finite_gradient(norm, step=self.state.global_step + 1)
+        return norm
+
+    # ---- figures ----
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Replace the `Trainer`'s mean of step losses by figures over all pairs since the last line.
+
+        Its summary at the end is left out: after an interruption it would tell of the last part only.
+        """
+        if "train_runtime" in logs:
+            return
+        if "loss" in logs:
+            self.meter.gather(main=True)
+            logs = logs | self.meter.line()
+            self.meter.reset()
+        super().log(logs, start_time)
+
+    def evaluate(
+        self,
+        eval_dataset: Any = None,
+        ignore_keys: list[str] | None = None,  # noqa: ARG002
+        metric_key_prefix: str = "eval",
+    ) -> dict[str, float]:
+        """Figures over every pair of the held-out set (`eval_loss`, `eval_accuracy`, …), logged and returned.
+
+        Batches are shared among the devices without repetition; sums and counts are added up and divided once.
+        """
+        dataset: Any = self.eval_dataset if eval_dataset is None else eval_dataset
+        started = time.perf_counter()
+        totals = merged(gather_object([self._heldout_totals(dataset)]))
+        seconds = time.perf_counter() - started
+        values = figures(totals) | speeds(totals, seconds) | {"seconds": seconds}
+        logged = {f"{metric_key_prefix}_{key}": value for key, value in values.items()}
+        self.log(dict(logged))
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, logged)
+        return logged
+
+    def _heldout_totals(self, dataset: PreferenceDataset) -> Totals:
+        """The totals of this device's share of `dataset`."""
+        model = self._wrap_model(self._model(), training=False)
+        was_training = model.training
+        model.eval()
+        totals = Totals()
+        order = dataset.longest.argsort(kind="stable").tolist()
+        size = self.args.per_device_eval_batch_size
+        batches = [order[start : start + size] for start in range(0, len(order), size)]
+        collate: Any = self.data_collator
+        with torch.no_grad(), self.accelerator.autocast():
+            for batch in batches[self.args.process_index :: self.args.world_size]:
+                inputs = self._prepare_inputs(collate([dataset[index] for index in batch]))
+                totals += totals_of(_outcomes(inputs, *self._forward(model, inputs)))
+        model.train(was_training)
+        return totals
+
+    # ---- checkpoints ----
+
+    def train(self, resume_from_checkpoint: str | bool | None = None, *args: Any, **kwargs: Any) -> TrainOutput:
+        """Train, from the start or from a checkpoint folder.
+
+        A checkpoint of the last step has nothing left to train: its weights and its log are loaded.
+        """
+        if not isinstance(resume_from_checkpoint, str):
+            return super().train(resume_from_checkpoint, *args, **kwargs)
+        folder = Path(resume_from_checkpoint)
+        state = TrainerState.load_from_json(str(folder / TRAINER_STATE_NAME))
+        if state.global_step >= state.max_steps:
+            self._load_from_checkpoint(resume_from_checkpoint)
+            self.state = state
+            return TrainOutput(state.global_step, float("nan"), {})
+        if self.is_world_process_zero():
+            # The sums of all devices; the others go on from nothing.
+            self.meter.restore(checkpoint.load_values(folder / METER_NAME))
+        return super().train(resume_from_checkpoint, *args, **kwargs)
+
+    def load_best(self) -> None:
+        """Load the weights of the evaluation with the lowest held-out loss, where that is not the last one."""
+        step = self.state.best_global_step
+        if step is not None and step != self.state.global_step:
+            self._load_from_checkpoint(str(self._work() / f"{checkpoint.PREFIX}{step}"))
+
+    def _work(self) -> Path:
+        return Path(str(self.args.output_dir))
+
+    def _model(self) -> nn.Module:
+        model: Any = self.model
+        return model
+
+    def _get_output_dir(self, trial: Any) -> str:
+        return str(self._staging) if self._staging is not None else super()._get_output_dir(trial)
+
+    def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
+        """Write the checkpoint aside, seal it, rename it into place, then remove old ones."""
+        work, name = self._work(), f"{checkpoint.PREFIX}{self.state.global_step}"
+        self.meter.gather(main=self.is_world_process_zero())
+        if self.is_world_process_zero():
+            checkpoint.clear_staging(work)
+        self.accelerator.wait_for_everyone()
+        self._staging = checkpoint.staging_folder(work)
+        try:
+            super()._save_checkpoint(model, trial)
+            staged = self._staging / name
+        finally:
+            self._staging = None
+        self.accelerator.wait_for_everyone()
+        if self.is_world_process_zero():
+            self.state.best_model_checkpoint = None
+            self.state.save_to_json(str(staged / TRAINER_STATE_NAME))
+            checkpoint.save_values(staged / METER_NAME, self.meter.saved())
+            checkpoint.seal(staged)
+            checkpoint.publish(staged, work / name)
+            checkpoint.rotate(work, keep=self.keep_checkpoints, best_step=self.state.best_global_step)
+        self.accelerator.wait_for_everyone()
+
+
+def _outcomes(inputs: Mapping[str, Any], rewards: Tensor, losses: PairLosses) -> Outcomes:
+    """The outcomes of a batch as arrays; a filler, which is in no pair, counts for nothing."""
+    pairs = len(losses.loss)
+    mask = inputs["attention_mask"]
+    return Outcomes(
+        losses=_array(losses.loss),
+        weights=_array(losses.weight),
+        deltas=_array(losses.delta),
+        prob_chosen=_array(inputs["prob_chosen"]),
+        rewards=_array(rewards if pairs else rewards[:0]),
+        tokens=int(mask.sum()) if pairs else 0,
+        padded_tokens=mask.numel() if pairs else 0,
+    )
+
+
+def _array(values: Tensor) -> Any:
+    return values.detach().float().cpu().numpy()
+
+
+def _prints(callback: TrainerCallback) -> bool:
+    """Whether the callback is one of those that the `Trainer` adds to print to standard output."""
+    return type(callback).__name__ in ("PrinterCallback", "ProgressCallback")

@@ -1,0 +1,117 @@
+"""Building on a base, and loading what must be whole."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import LlamaForTokenClassification
+
+from rewardsmith.core.errors import ModelError
+from rewardsmith.models.checkpoint import save
+from rewardsmith.models.load import build, load_checkpoint
+from rewardsmith.models.settings import ModelSettings
+
+IDS = torch.tensor([[5, 6, 7], [8, 9, 10]])
+
+
+def drop_weights(folder: Path, part: str) -> None:
+    """Rewrite a folder's weights without those whose names contain `part`."""
+    path = next(folder.glob("*.safetensors"))
+    kept = {name: tensor for name, tensor in load_file(path).items() if part not in name}
+    save_file(kept, path, metadata={"format": "pt"})
+
+
+@pytest.mark.parametrize("kind", ["decoder", "encoder"])
+def test_a_build_depends_on_its_seed_alone(tiny: Any, tmp_path: Path, kind: str) -> None:
+    base = tiny.save_base(tmp_path, kind, pooler=False)
+    torch.manual_seed(99)
+    before = torch.get_rng_state()
+    first = build(ModelSettings(base=base), seed=1)
+    assert torch.equal(torch.get_rng_state(), before)
+    torch.rand(3)
+    again, other = build(ModelSettings(base=base), seed=1), build(ModelSettings(base=base), seed=2)
+    assert all(torch.equal(a, b) for a, b in zip(first.parameters(), again.parameters(), strict=True))
+    assert not torch.equal(first.output_layer.weight, other.output_layer.weight)
+
+
+def test_the_bases_weights_are_kept(tiny: Any, tmp_path: Path) -> None:
+    base = tiny.save_base(tmp_path, "encoder")
+    model = build(ModelSettings(base=base), seed=1)
+    state = load_file(tmp_path / "model.safetensors")
+    assert torch.equal(model.network.bert.pooler.dense.weight, state["pooler.dense.weight"])  # type: ignore[union-attr]
+    assert model.new_modules == ("classifier",)
+
+
+def test_a_build_has_one_output_a_pad_and_no_dropout(tiny: Any, tmp_path: Path) -> None:
+    config = build(ModelSettings(base=tiny.save_base(tmp_path, "encoder")), seed=1).config
+    assert (config.num_labels, config.problem_type, config.pad_token_id) == (1, "regression", 0)
+    assert config.hidden_dropout_prob == config.attention_probs_dropout_prob == 0.0
+    dropped = build(ModelSettings(base=str(tmp_path), dropout=0.25), seed=1)
+    assert dropped.config.hidden_dropout_prob == 0.25
+
+
+def test_a_base_that_lacks_weights_is_refused(tiny: Any, tmp_path: Path) -> None:
+    base = tiny.save_base(tmp_path, "decoder")
+    drop_weights(tmp_path, "layers.1.mlp")
+    with pytest.raises(ModelError, match=r"layers\.1\.mlp"):
+        build(ModelSettings(base=base), seed=0)
+
+
+@pytest.mark.parametrize("kind", ["decoder", "encoder"])
+def test_a_checkpoint_of_another_tool_loads(tiny: Any, tmp_path: Path, kind: str) -> None:
+    network = tiny.llama() if kind == "decoder" else tiny.bert()
+    network.save_pretrained(tmp_path)
+    (tiny.decoder_tokenizer() if kind == "decoder" else tiny.encoder_tokenizer()).save_pretrained(tmp_path)
+    loaded = load_checkpoint(tmp_path)
+    assert loaded.card.portable
+    assert loaded.card.template_digest is None
+    with torch.inference_mode():
+        wanted = network(IDS, attention_mask=torch.ones_like(IDS)).logits.squeeze(-1)
+        assert torch.allclose(loaded.model(IDS, torch.ones_like(IDS)), wanted, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["decoder", "encoder"])
+def test_a_missing_head_raises(tiny: Any, tmp_path: Path, kind: str) -> None:
+    network, head = (tiny.llama(), "score") if kind == "decoder" else (tiny.bert(), "classifier")
+    network.save_pretrained(tmp_path)
+    drop_weights(tmp_path, head)
+    with pytest.raises(ModelError, match=f"weights are missing.*{head}"):
+        load_checkpoint(tmp_path)
+
+
+def test_two_outputs_raise(tiny: Any, tmp_path: Path) -> None:
+    tiny.llama(num_labels=2).save_pretrained(tmp_path)
+    with pytest.raises(ModelError, match=r"wanted num_labels 1.*got num_labels 2"):
+        load_checkpoint(tmp_path)
+
+
+def test_a_base_is_no_reward_model(tiny: Any, tmp_path: Path) -> None:
+    base = tiny.save_base(tmp_path, "decoder")
+    with pytest.raises(ModelError, match="LlamaForCausalLM"):
+        load_checkpoint(base)
+
+
+def test_a_token_classifier_is_no_reward_model(tiny: Any, tmp_path: Path) -> None:
+    LlamaForTokenClassification(tiny.llama_config()).save_pretrained(tmp_path)
+    with pytest.raises(ModelError, match="TokenClassification"):
+        load_checkpoint(tmp_path)
+
+
+def test_an_empty_folder(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="cannot load"):
+        load_checkpoint(tmp_path)
+
+
+def test_an_adapter_without_its_head_raises(tiny: Any, tmp_path: Path) -> None:
+    base = tiny.save_base(tmp_path / "base", "decoder")
+    model = build(ModelSettings(base=base, trainable="lora"), seed=0)
+    save(model, tiny.decoder_tokenizer(), tmp_path / "rm", base=base)
+    shutil.copytree(tmp_path / "rm" / "adapter", tmp_path / "bad" / "adapter")
+    drop_weights(tmp_path / "bad" / "adapter", "score")
+    with pytest.raises(ModelError, match="adapter has no reward head"):
+        load_checkpoint(tmp_path / "bad" / "adapter")

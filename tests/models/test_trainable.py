@@ -1,0 +1,81 @@
+"""Which weights are trained, by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from rewardsmith.core.errors import SettingsError
+from rewardsmith.models.load import build
+from rewardsmith.models.reward_model import RewardModel
+from rewardsmith.models.settings import ModelSettings
+from rewardsmith.models.trainable import blocks, count_parameters
+
+
+@pytest.fixture(scope="module", params=["decoder", "encoder"])
+def base(request: pytest.FixtureRequest, tiny: Any, tmp_path_factory: pytest.TempPathFactory) -> str:
+    return tiny.save_base(tmp_path_factory.mktemp(request.param), request.param)
+
+
+def trained(model: RewardModel) -> list[str]:
+    return [name for name, parameter in model.named_parameters() if parameter.requires_grad]
+
+
+def test_all(base: str) -> None:
+    model = build(ModelSettings(base=base), seed=0)
+    n_trained, n_all = count_parameters(model)
+    assert n_trained == n_all == sum(parameter.numel() for parameter in model.parameters())
+
+
+def test_head(base: str) -> None:
+    names = trained(build(ModelSettings(base=base, trainable="head"), seed=0))
+    assert names in (["network.score.weight"], ["network.classifier.weight", "network.classifier.bias"])
+
+
+def test_last_blocks(base: str) -> None:
+    model = build(ModelSettings(base=base, trainable="last_blocks", blocks=1), seed=0)
+    assert len(blocks(model)) == 2
+    names = trained(model)
+    assert all(".0." not in name and "embed" not in name for name in names)
+    assert any(".1." in name for name in names)
+    assert {"network.model.norm.weight"} <= set(names) or {"network.bert.pooler.dense.weight"} <= set(names)
+
+
+def test_more_blocks_than_there_are(base: str) -> None:
+    with pytest.raises(SettingsError, match="at most 2"):
+        build(ModelSettings(base=base, trainable="last_blocks", blocks=3), seed=0)
+
+
+def test_lora_trains_adapters_and_head(base: str) -> None:
+    model = build(ModelSettings(base=base, trainable="lora", lora_rank=2), seed=0)
+    names = trained(model)
+    assert all("lora_" in name or ".modules_to_save." in name for name in names)
+    assert any("lora_A" in name for name in names)
+    assert any("score" in name or "classifier" in name for name in names)
+    assert not any("lora" in name and ("score" in name or "classifier" in name) for name in names)
+
+
+def test_lora_starts_where_the_base_is(base: str) -> None:
+    ids = torch.tensor([[5, 6, 7]])
+    with torch.inference_mode():
+        plain = build(ModelSettings(base=base), seed=3)(ids, torch.ones_like(ids))
+        adapted = build(ModelSettings(base=base, trainable="lora"), seed=3)(ids, torch.ones_like(ids))
+    assert torch.allclose(plain, adapted, atol=1e-6)
+
+
+def test_unknown_lora_targets(base: str) -> None:
+    with pytest.raises(SettingsError, match="lora_targets"):
+        build(ModelSettings(base=base, trainable="lora", lora_targets=("nowhere",)), seed=0)
+
+
+def test_weights_without_influence_are_not_trained(tiny: Any, tmp_path: Path) -> None:
+    base = tiny.save_base(tmp_path, "encoder")
+    names = trained(build(ModelSettings(base=base, pooling="mean"), seed=0))
+    assert not any("pooler" in name for name in names)
+    assert "network.classifier.weight" in names
+    names = trained(build(ModelSettings(base=base, head="mlp"), seed=0))
+    assert not any("classifier" in name for name in names)
+    assert "mlp.output.weight" in names

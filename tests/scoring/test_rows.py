@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import pytest
+
+from rewardsmith.core.conversation import assistant, user
+from rewardsmith.core.errors import DataError
+from rewardsmith.scoring.rows import read_conversations
+
+PROMPT = [{"role": "user", "content": "2+2?"}]
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        ({"prompt": "2+2?", "response": "4"}, {"reward": "4"}),
+        ({"prompt": "2+2?", "completion": "4"}, {"reward": "4"}),
+        ({"prompt": PROMPT, "response": [{"role": "assistant", "content": "4"}]}, {"reward": "4"}),
+        ({"messages": [*PROMPT, {"role": "assistant", "content": "4"}]}, {"reward": "4"}),
+        ({"prompt": "2+2?", "responses": ["4", "5"]}, {"rewards.0": "4", "rewards.1": "5"}),
+        ({"prompt": "2+2?", "chosen": "4", "rejected": "5"}, {"chosen": "4", "rejected": "5"}),
+    ],
+)
+def test_every_form_gives_whole_conversations(row: dict[str, object], expected: dict[str, str]):
+    found = read_conversations(row, where="x:1")
+    assert found == {name: (user("2+2?"), assistant(text)) for name, text in expected.items()}
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {},
+        {"prompt": "2+2?"},
+        {"text": "4"},
+        {"prompt": 3, "response": "4"},
+        {"messages": []},
+        {"messages": PROMPT},
+        {"messages": [{"role": "bot", "content": "x"}]},
+        {"messages": [{"role": "user"}]},
+        {"prompt": "2+2?", "responses": ["4", 5]},
+    ],
+)
+def test_what_cannot_be_scored_is_refused_with_its_place(row: dict[str, object]):
+    with pytest.raises(DataError, match=r"^x:7: "):
+        read_conversations(row, where="x:7")

@@ -1,0 +1,105 @@
+"""The plan, by hand where it is arithmetic, and against the trainer where it is a promise."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from tests.training.toy import tiny_model, toy_table, toy_trainer
+
+from rewardsmith.models.settings import ModelSettings
+from rewardsmith.models.trainable import with_trainable
+from rewardsmith.training.calibration import Speed, typical
+from rewardsmith.training.plan import (
+    Sizes,
+    expected_seconds,
+    measure_sizes,
+    padded_batches,
+    peak_memory_bytes,
+    plan,
+    trained_depth,
+)
+from rewardsmith.training.recipe import Recipe
+from rewardsmith.training.schedule import Cut
+from rewardsmith.training.settings import TrainingSettings
+
+
+def test_padded_tokens_by_hand():
+    # Sorted in one step of four, two micro-batches: lengths (1, 2) with 2 responses each, (3, 9) with 2 and 4.
+    sizes = Sizes(*(np.array(row) for row in ([9, 1, 3, 2], [0] * 4, [0] * 4, [4, 2, 2, 2], [0] * 4)))
+
+    assert padded_batches(sizes, Cut(2, 2), seed=0) == [(2 + 2) * 2, (2 + 4) * 9]
+
+
+def test_the_plan_says_what_the_trainer_then_does(tmp_path):
+    table = toy_table(23, responses=3)
+    settings = TrainingSettings(batch_size=2, accumulation=2, epochs=2, precision="float32", log_every_steps=100)
+    trainer = toy_trainer(tmp_path, table, batch_size=2, accumulation=2, epochs=1, log_every_steps=100)
+    trainer.train()
+    (line,) = [line for line in trainer.state.log_history if "loss" in line]
+
+    found = plan(Recipe(training=settings), table, model=tiny_model())
+
+    assert (found.preferences, found.responses, found.pairs) == (23, 69, 69)
+    assert found.tokens == line["tokens"]
+    assert found.padded_tokens == pytest.approx(line["tokens"] / (1 - line["padding_share"]))
+    assert found.distinct_tokens < found.tokens < found.padded_tokens
+    assert found.optimiser_steps == 2 * trainer.state.max_steps
+    assert found.parameters == found.trained_parameters == sum(p.numel() for p in tiny_model().parameters())
+    assert found.tokens_per_s > 0
+    assert found.seconds > 0
+
+
+def test_planning_leaves_the_model_alone():
+    model = tiny_model()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+
+    plan(Recipe(), toy_table(3), model=model)
+
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert all(value.grad is None for value in model.parameters())
+
+
+def test_seconds_are_tokens_and_steps():
+    assert expected_seconds(1000, 4, Speed(tokens_per_s=500, optimiser_s=0.25)) == 3.0
+
+
+def test_memory_by_hand():
+    model = tiny_model()
+    parameters = sum(value.numel() for value in model.parameters())
+    # 10 tokens, width 24, 2 blocks: 16 bytes a weight, 10 · 24 · 68 bytes a block.
+    assert peak_memory_bytes(model, 10, precision="float32", checkpointing=False) == 16 * parameters + 2 * 10 * 24 * 68
+    # With checkpointing: the inputs of 2 blocks (4 bytes) and one block.
+    assert (
+        peak_memory_bytes(model, 10, precision="bf16", checkpointing=True)
+        == 16 * parameters + 2 * 10 * 24 * 4 + 10 * 24 * 34
+    )
+
+
+@pytest.mark.parametrize(
+    ("settings", "depth"),
+    [
+        (ModelSettings(), 2),
+        (ModelSettings(trainable="last_blocks", blocks=1), 1),
+        (ModelSettings(trainable="head"), 0),
+        (ModelSettings(trainable="lora", lora_rank=2), 2),
+    ],
+)
+def test_the_gradient_goes_as_deep_as_something_is_trained(settings, depth):
+    assert trained_depth(with_trainable(tiny_model(), settings)) == depth
+
+
+def test_a_few_preferences_of_middle_length_are_timed():
+    table = toy_table(41)
+    few = typical(table)
+
+    lengths = np.sort(table.longest)
+    assert set(table.longest[few]) <= set(lengths)
+    assert len(typical(toy_table(1))) == 1
+
+
+def test_the_distinct_tokens_are_those_of_the_table():
+    table = toy_table(9, responses=3)
+
+    assert measure_sizes(table).distinct.tolist() == table.lengths.tolist()
+    assert measure_sizes(table).longest.tolist() == table.longest.tolist()
