@@ -9,6 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jaxtyping import install_import_hook
+
+# Shapes and dtypes of formulas and losses are checked at run time. An int is a float, as for pyright.
+install_import_hook(
+    ["rewardsmith.losses", "rewardsmith.numerics"],
+    "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))",
+)
 
 # Two torch threads a worker, beside another worker, are far slower than one.
 os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -1,0 +1,72 @@
+"""What the documentation lists is what the code has."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from rewardsmith.core.store import load_settings
+from rewardsmith.pipeline.load import load_recipe
+from rewardsmith.preferences.layouts import LAYOUTS
+from rewardsmith.preferences.outcome import Reason, destination
+from rewardsmith.training.recipe import Recipe, recipe_yaml
+
+ROOT = Path(__file__).parents[1]
+
+
+def _script(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, ROOT / "scripts" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_every_setting_is_in_the_recipe_page():
+    docs = _script("make_recipe_docs")
+    assert docs.PATH.read_text() == docs.recipe_docs(), "run scripts/make_recipe_docs.py"
+
+
+def test_every_setting_has_a_meaning():
+    for kind in _script("make_recipe_docs").SECTIONS.values():
+        for name, field in kind.model_fields.items():
+            assert field.description, f"{kind.__name__}.{name}"
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_every_layout_is_in_the_data_page(layout: str):
+    assert f"`{layout}`" in (ROOT / "docs" / "data.md").read_text()
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_every_reason_is_in_the_data_page_with_where_it_goes(reason: Reason):
+    table = (ROOT / "docs" / "data.md").read_text().partition("## What becomes of each row")[2]
+    row = next(line for line in table.splitlines() if line.startswith(f"| `{reason}` |"))
+    assert row.split("|")[2].strip().replace(" ", "_") == destination(reason)
+
+
+def test_the_readme_tree_is_the_tree():
+    listed = set(re.findall(r"^  (\w+)/ ", (ROOT / "README.md").read_text(), re.M))
+    assert listed == {path.parent.name for path in (ROOT / "src" / "rewardsmith").glob("*/__init__.py")}
+
+
+@pytest.mark.parametrize("recipe", sorted((ROOT / "recipes").glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_recipe_loads_and_is_named_after_its_file(recipe: Path):
+    assert load_settings(Recipe, recipe).name == recipe.stem
+
+
+def test_the_builtin_recipe_loads_and_a_resolved_recipe_is_a_recipe(tmp_path: Path):
+    recipe = load_recipe(None)
+    (tmp_path / "recipe.yaml").write_text(recipe_yaml(recipe))
+    assert load_recipe(tmp_path / "recipe.yaml") == recipe
+
+
+def test_links_in_the_documentation_lead_somewhere():
+    for page in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]:
+        for target in re.findall(r"\]\((?!http)([^)#]+)\)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
