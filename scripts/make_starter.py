@@ -57,7 +57,7 @@ CONDITIONS = (
     Condition("plain", 0.7, 64),
     Condition("lively", 1.0, 48),
     Condition("clipped", 0.7, 22),
-    Condition("wandering", 1.35, 30),
+    Condition("wandering", 1.25, 30, top_p=0.92),
 )
 
 

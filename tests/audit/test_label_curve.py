@@ -112,3 +112,19 @@ def test_too_little_data_gives_a_reason(train, heldout):
     )
     assert isinstance(part, Absent)
     assert label_curve_findings(part) == []
+
+
+def contrasts(count, *, start):
+    """The label is in a small contrast of two features that share a large noise: a stiff prior cannot find it."""
+    rng = np.random.default_rng(start)
+    made = []
+    for number in range(start, start + count):
+        signal, noise = rng.uniform(0.5, 1.5), rng.normal() * 8
+        chosen = (noise + signal, noise - signal)
+        made.append(simple(str(number), " ".join(f"{part:.4f}" for part in chosen), "0 0"))
+    return made
+
+
+def test_the_prior_is_the_one_that_does_best_in_folds_of_the_training_pairs():
+    curve = measured(contrasts(160, start=0), contrasts(200, start=1000))
+    assert curve.points[-1].accuracy.value > 0.75

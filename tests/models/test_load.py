@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -115,3 +118,34 @@ def test_an_adapter_without_its_head_raises(tiny: Any, tmp_path: Path) -> None:
     drop_weights(tmp_path / "bad" / "adapter", "score")
     with pytest.raises(ModelError, match="adapter has no reward head"):
         load_checkpoint(tmp_path / "bad" / "adapter")
+
+
+FROM_CACHE = """
+import torch
+from rewardsmith.models.load import load_checkpoint
+loaded = load_checkpoint("somebody/model")
+ids = torch.tensor([[5, 6, 7]])
+with torch.inference_mode():
+    print(loaded.model.pooling, loaded.digest, loaded.model(ids, torch.ones_like(ids)).item())
+"""
+
+
+def test_a_hub_id_is_read_with_its_card(tiny: Any, tmp_path: Path) -> None:
+    # The layout of the hub's cache, so that nothing needs to be fetched; its place is read at import.
+    base = tiny.save_base(tmp_path / "base", "encoder")
+    model = build(ModelSettings(base=base, pooling="mean", head="mlp"), seed=0)
+    repository = tmp_path / "hub" / "models--somebody--model"
+    snapshot = repository / "snapshots" / ("a" * 40)
+    save(model, tiny.encoder_tokenizer(), snapshot, base=base)
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text("a" * 40)
+    environment = {**os.environ, "HF_HUB_CACHE": str(tmp_path / "hub"), "HF_HUB_OFFLINE": "1"}
+    run = subprocess.run(
+        [sys.executable, "-c", FROM_CACHE], env=environment, capture_output=True, text=True, check=True
+    )
+    pooling, digest, reward = run.stdout.split()
+    with torch.inference_mode():
+        wanted = model(IDS[:1], torch.ones_like(IDS[:1])).item()
+    assert pooling == "mean"
+    assert digest == load_checkpoint(snapshot).digest
+    assert float(reward) == pytest.approx(wanted, abs=1e-5)

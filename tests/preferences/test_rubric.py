@@ -35,12 +35,12 @@ def test_empty_answer_has_no_points(text: str):
 @pytest.mark.parametrize(
     ("worse", "part", "lost"),
     [
-        # Two sentences where one was asked: form 1 − |2 − 1| / 1 = 0, so its 2.5 points go.
-        ("The capital of France is Paris. It is a big city.", "form", 2.5),
-        # The one needed fact is missing: 2.5 points.
-        ("The capital of France is Lyon.", "facts", 2.5),
-        # Neither of the prompt's content words, `capital` and `france`, stands there: 1.5 points.
-        ("It is Paris.", "subject", 1.5),
+        # Two sentences where one was asked: form 1 − |2 − 1| / 1 = 0, so its 2 points go.
+        ("The capital of France is Paris. It is a big city.", "form", 2.0),
+        # The one needed fact is missing: 2 points.
+        ("The capital of France is Lyon.", "facts", 2.0),
+        # Neither of the prompt's content words, `capital` and `france`, stands there: 2.5 points.
+        ("It is Paris.", "subject", 2.5),
         # No full stop: 1.5 points.
         ("The capital of France is Paris", "finished", 1.5),
         # 17 word 3-grams: `the city of` and `city of paris` come twice, so 1 − 2 · 2 / 17; .5 points times 4 / 17.

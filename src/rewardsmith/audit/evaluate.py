@@ -26,9 +26,9 @@ from rewardsmith.audit.health import health_findings, measure_health
 from rewardsmith.audit.label_curve import Features, Featuriser, LabelCurve, label_curve_findings, measure_label_curve
 from rewardsmith.audit.leakage import find_leakage, leakage_findings
 from rewardsmith.audit.lengths import length_findings, measure_lengths
-from rewardsmith.audit.observations import Observations, distinct_conversations, observe, score_once
+from rewardsmith.audit.observations import Observations, Rewards, distinct_conversations, observe, score_once
 from rewardsmith.audit.sources import measure_sources, source_findings
-from rewardsmith.audit.training_curves import read_training_curves
+from rewardsmith.audit.training_curves import TrainingCurves, read_training_curves
 from rewardsmith.audit.words import fit_words
 from rewardsmith.core.errors import DataError
 from rewardsmith.core.finding import Finding
@@ -76,10 +76,35 @@ def evaluate(
         got = f"{len(heldout)} preferences without one"
         raise DataError("nothing to evaluate on", wanted="a held-out pair", got=got, fix="hold some preferences out")
     train_sample = sample_preferences(train or (), len(heldout), seed=seed)
-    rewards = score_once(scorer, [*heldout, *train_sample])
+    features = _features(scorer, base_features)
+    evaluation = _measure(
+        heldout,
+        train,
+        train_sample=train_sample,
+        rewards=score_once(scorer, [*heldout, *train_sample]),
+        training=read_training_curves(training_log),
+        label_curve=_label_curve(features, heldout, train, limit=max_label_curve_preferences, seed=seed),
+        seed=seed,
+        examples=examples,
+    )
+    return dataclasses.replace(evaluation, findings=collect_findings(evaluation))
+
+
+def _measure(
+    heldout: list[Preference],
+    train: list[Preference] | None,
+    *,
+    train_sample: list[Preference],
+    rewards: Rewards,
+    training: TrainingCurves | Absent,
+    label_curve: LabelCurve | Absent,
+    seed: int,
+    examples: int,
+) -> Evaluation:
+    """Every part, no findings yet."""
     rows, words = observe(heldout, rewards), fit_words(heldout, train)
     accuracy = measure_accuracy(rows, seed=seed)
-    evaluation = Evaluation(
+    return Evaluation(
         provenance=rewards.provenance,
         seed=seed,
         counts=_counts(heldout, rows, train),
@@ -94,15 +119,12 @@ def evaluate(
         disagreement=measure_disagreement(rows, seed=seed),
         gap=_gap(observe(train_sample, rewards), accuracy, seed=seed),
         leakage=find_leakage(heldout, train) if train else _NO_TRAINING_DATA,
-        training=read_training_curves(training_log),
-        label_curve=_label_curve(
-            _features(scorer, base_features), heldout, train, limit=max_label_curve_preferences, seed=seed
-        ),
+        training=training,
+        label_curve=label_curve,
         examples=pick_examples(heldout, rows, rewards, count=examples),
         pairs=_pair_scores(heldout, rows),
         findings=(),
     )
-    return dataclasses.replace(evaluation, findings=collect_findings(evaluation))
 
 
 def collect_findings(evaluation: Evaluation) -> tuple[Finding, ...]:

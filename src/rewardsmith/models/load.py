@@ -13,12 +13,15 @@ import torch
 from peft import PeftModel
 from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedTokenizerBase
 from transformers.utils import logging
+from transformers.utils.hub import cached_file
 
 from rewardsmith.core.errors import ModelError
 from rewardsmith.models import head
 from rewardsmith.models.builtin import resolve
 from rewardsmith.models.checkpoint import (
     ADAPTER_CONFIG_NAME,
+    CARD_NAME,
+    EXTRA_HEAD_NAME,
     load_extra_head,
     read_card,
     require_adapter_head,
@@ -82,7 +85,7 @@ def load_checkpoint(path: str | Path) -> LoadedModel:
         ModelError: The folder is no reward model, has several outputs, or lacks weights (its head above all: a head
             that is not in the files would be random).
     """
-    folder = Path(path)
+    folder = _local_folder(str(path))
     if (folder / ADAPTER_CONFIG_NAME).is_file() and not (folder / "config.json").is_file():
         return _load_adapter(folder)
     config = _checked_config(str(path))
@@ -90,7 +93,24 @@ def load_checkpoint(path: str | Path) -> LoadedModel:
     if missing:
         raise _missing_weights(missing, str(path))
     card = read_card(folder) or RewardModelCard()
-    return _loaded(network, card, folder=folder)
+    return _loaded(network, card, folder=folder, tokenizer_path=str(path))
+
+
+def _local_folder(path: str) -> Path:
+    """Where `path` lies on disk; of a hub id, the snapshot in the cache, with rewardsmith's own files fetched too.
+
+    transformers fetches the files that it knows. Without the card, a model with another pooling or head would be read
+    like an ordinary one.
+    """
+    if Path(path).is_dir():
+        return Path(path)
+    try:
+        config = cached_file(path, "config.json")
+        for name in (CARD_NAME, EXTRA_HEAD_NAME):
+            cached_file(path, name, _raise_exceptions_for_missing_entries=False)
+    except (OSError, ValueError) as error:
+        raise ModelError("cannot load a model", got=error, where=path, fix="name a model folder or a hub id") from error
+    return Path(str(config)).parent
 
 
 def _load_adapter(folder: Path) -> LoadedModel:
@@ -109,17 +129,15 @@ def _load_adapter(folder: Path) -> LoadedModel:
         raise _missing_weights(lost, str(folder))
     require_adapter_head(folder)
     peft_model = PeftModel.from_pretrained(network, str(folder))
-    return _loaded(peft_model.merge_and_unload(), card, folder=folder)
+    has_tokenizer = (folder / "tokenizer_config.json").is_file()
+    tokenizer_path = folder if has_tokenizer else folder.parent
+    return _loaded(peft_model.merge_and_unload(), card, folder=folder, tokenizer_path=str(tokenizer_path))
 
 
-def _loaded(network: Any, card: RewardModelCard, *, folder: Path) -> LoadedModel:
-    where = folder if (folder / "tokenizer_config.json").is_file() or not folder.is_dir() else folder.parent
-    tokenizer = load_tokenizer(where, keep_template=True)
-    mlp = (
-        load_extra_head(folder, head.plain(network).config.get_text_config().hidden_size)
-        if card.head == "mlp"
-        else None
-    )
+def _loaded(network: Any, card: RewardModelCard, *, folder: Path, tokenizer_path: str) -> LoadedModel:
+    tokenizer = load_tokenizer(tokenizer_path, keep_template=True)
+    hidden_size = head.plain(network).config.get_text_config().hidden_size
+    mlp = load_extra_head(folder, hidden_size) if card.head == "mlp" else None
     model = RewardModel(network, pooling_name=card.pooling, mlp=mlp).eval()
     return LoadedModel(model, tokenizer, card, weights_digest(folder))
 

@@ -49,11 +49,11 @@ PARTS = ("form", "facts", "subject", "finished", "fresh", "direct", "brief")
 class Weights(Settings):
     """Points of each part; a response that earns all of them has the sum, 10."""
 
-    form: float = Field(default=2.5, ge=0)
+    form: float = Field(default=2.0, ge=0)
     """Keeps to the form that was asked for."""
-    facts: float = Field(default=2.5, ge=0)
+    facts: float = Field(default=2.0, ge=0)
     """Holds the words, and the number, that a right answer needs."""
-    subject: float = Field(default=1.5, ge=0)
+    subject: float = Field(default=2.5, ge=0)
     """Speaks about what the prompt speaks about."""
     finished: float = Field(default=1.5, ge=0)
     """Does not stop in the middle of a sentence."""
