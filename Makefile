@@ -21,7 +21,7 @@ install: .venv/.installed ## make .venv with pinned dependencies and the built-i
 	@touch $@
 
 demo: install ## train and judge a reward model on the built-in data (about 4 minutes)
-	$(BIN)/rewardsmith run recipes/demo.yaml --out runs/demo
+	$(BIN)/rewardsmith run --out runs/demo
 
 test: install ## run the quick tests
 	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 -m 'not slow'

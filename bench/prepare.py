@@ -27,7 +27,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -75,18 +75,23 @@ def write_rows(file: Path, *, rows: int, data: Path) -> str:
 
 
 def run_side(side: str, file: Path, folder: Path) -> dict[str, float]:
-    """Seconds, peak memory in MB and preferences kept of one side's work."""
+    """Seconds (by the clock, and of processor), peak memory in MB and preferences kept of one side's work."""
     from rewardsmith.models.builtin import resolve
     from rewardsmith.text.load import load_tokenizer
 
     tokenizer = load_tokenizer(resolve(BASE))
-    work = _trl if side == "trl" else _rewardsmith
-    seconds, kept = work(file, folder, tokenizer, near_duplicates=side == SIDES[1])
-    own, children = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return {"seconds": round(seconds, 2), "peak_mb": round((own + children) / 1024), "kept": kept}
+    if side == "trl":
+        work = _trl_work(file, folder, tokenizer)
+    else:
+        work = _rewardsmith_work(file, folder, tokenizer, near_duplicates=side == SIDES[1])
+    start, cpu_start = time.perf_counter(), time.process_time()
+    kept = work()
+    seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu_start
+    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"seconds": round(seconds, 2), "cpu_seconds": round(cpu_seconds, 2), "peak_mb": round(peak_mb), "kept": kept}
 
 
-def _rewardsmith(file: Path, folder: Path, tokenizer: Any, *, near_duplicates: bool) -> tuple[float, int]:
+def _rewardsmith_work(file: Path, folder: Path, tokenizer: Any, *, near_duplicates: bool) -> Callable[[], int]:
     from rewardsmith.preferences.prepare import prepare
     from rewardsmith.preferences.settings import DataSettings, SourceSettings
     from rewardsmith.text.encoder import ConversationEncoder
@@ -97,26 +102,31 @@ def _rewardsmith(file: Path, folder: Path, tokenizer: Any, *, near_duplicates: b
         near_duplicate_similarity=0.8 if near_duplicates else None,
     )
     encoder = ConversationEncoder(tokenizer, max_tokens=MAX_TOKENS)
-    start = time.perf_counter()
-    counts = prepare(settings, folder / "artefact", encoder).counts
-    return time.perf_counter() - start, counts["kept_train"] + counts["kept_heldout"]
+
+    def work() -> int:
+        counts = prepare(settings, folder / "artefact", encoder).counts
+        return counts["kept_train"] + counts["kept_heldout"]
+
+    return work
 
 
-def _trl(file: Path, folder: Path, tokenizer: Any, *, near_duplicates: bool) -> tuple[float, int]:
-    assert not near_duplicates
+def _trl_work(file: Path, folder: Path, tokenizer: Any) -> Callable[[], int]:
     import datasets
     from trl.trainer.reward_config import RewardConfig
     from trl.trainer.reward_trainer import RewardTrainer
 
     datasets.disable_progress_bars()
+    # No `dataset_num_proc`: one process, without the cost of starting a worker.
     config = RewardConfig(
         output_dir=str(folder), max_length=MAX_TOKENS, dataset_num_proc=None, use_cpu=True, bf16=False, report_to="none"
     )
-    start = time.perf_counter()
-    # No `dataset_num_proc`: one process, without the cost of starting a worker.
-    rows = datasets.load_dataset("json", data_files=str(file), split="train", cache_dir=str(folder / "cache"))
-    prepared = RewardTrainer._prepare_dataset(cast(Any, SimpleNamespace()), cast(Any, rows), tokenizer, config, "train")
-    return time.perf_counter() - start, len(cast(Any, prepared))
+    nobody = cast(Any, SimpleNamespace())
+
+    def work() -> int:
+        rows = datasets.load_dataset("json", data_files=str(file), split="train", cache_dir=str(folder / "cache"))
+        return len(cast(Any, RewardTrainer._prepare_dataset(nobody, cast(Any, rows), tokenizer, config, "train")))
+
+    return work
 
 
 def _real_rows(data: Path) -> tuple[list[dict[str, list[dict[str, str]]]], str]:
@@ -160,10 +170,11 @@ def _in_fresh_process(side: str, file: Path) -> dict[str, float]:
 
 
 def _print_table(runs: dict[str, list[dict[str, float]]], rows: int) -> None:
-    print(f"\n{'side':<42}{'seconds':>10}{'rows/s':>10}{'peak MB':>10}{'kept':>10}")
+    print(f"\n{'side':<42}{'seconds':>10}{'rows/s':>10}{'CPU s':>10}{'peak MB':>10}{'kept':>10}")
     for side, results in runs.items():
-        seconds, peak = (statistics.median(result[key] for result in results) for key in ("seconds", "peak_mb"))
-        print(f"{side:<42}{seconds:>10.1f}{rows / seconds:>10.0f}{peak:>10.0f}{results[0]['kept']:>10.0f}")
+        keys = ("seconds", "cpu_seconds", "peak_mb", "kept")
+        seconds, cpu, peak, kept = (statistics.median(result[key] for result in results) for key in keys)
+        print(f"{side:<42}{seconds:>10.1f}{rows / seconds:>10.0f}{cpu:>10.1f}{peak:>10.0f}{kept:>10.0f}")
 
 
 def _write_result(out: Path, runs: dict[str, list[dict[str, float]]], rows: int) -> None:

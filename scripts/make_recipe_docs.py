@@ -41,7 +41,8 @@ def recipe_docs() -> str:
 
 def _section(name: str, kind: type[Settings]) -> str:
     rows = "".join(_row(key, field) for key, field in kind.model_fields.items())
-    return f"\n## {name}\n\n{kind.__doc__ or ''}\n\n| key | values | default | meaning |\n| --- | --- | --- | --- |\n{rows}"
+    head = "| key | values | default | meaning |\n| --- | --- | --- | --- |\n"
+    return f"\n## {name}\n\n{kind.__doc__ or ''}\n\n{head}{rows}"
 
 
 def _row(key: str, field: FieldInfo) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +22,6 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_DATASETS_OFFLINE"] = "1"
 
-sys.path.insert(0, str(Path(__file__).parent / "models"))
-
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
@@ -38,7 +35,7 @@ def shared_data() -> Path:
 @pytest.fixture(scope="session")
 def tiny() -> Any:
     """`tests/models/tiny.py`: small real models and tokenizers."""
-    return importlib.import_module("tiny")
+    return importlib.import_module("tests.models.tiny")
 
 
 @pytest.fixture(scope="session")

@@ -24,6 +24,7 @@ def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
 
     def call(*arguments: object) -> Outcome:
         monkeypatch.setattr(sys, "argv", ["rewardsmith", *map(str, arguments)])
+        capsys.readouterr()  # what the test itself has caused to be printed so far
         code = 0
         try:
             main()

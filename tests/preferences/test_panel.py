@@ -15,6 +15,7 @@ from rewardsmith.preferences.panel import (
     PANEL,
     Rated,
     Rater,
+    Vote,
     cast_vote,
     decide,
     lead,
@@ -117,7 +118,7 @@ def _fit(differences: np.ndarray, log_ratio: np.ndarray, votes: np.ndarray) -> t
         (["tie"], "tie", 0),
     ],
 )
-def test_decide_and_lead(votes: list[str], decision: str, leads: int):
+def test_decide_and_lead(votes: list[Vote], decision: str, leads: int):
     assert decide(votes) == decision
     assert lead(votes) == leads
 

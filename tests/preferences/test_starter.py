@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import yaml
 
-from rewardsmith.preferences import layouts
+from rewardsmith.preferences import layouts, prepare
 from rewardsmith.preferences.checks import check
 from rewardsmith.preferences.load import iter_rows
 from rewardsmith.preferences.outcome import RawRow, Reason, Rejection
@@ -243,3 +243,12 @@ def test_bad_rows_that_need_others_have_them():
     cut = next(r for r in rows if r["expected"] == "truncated-to-equal")
     assert cut["chosen"].split()[:limit] == cut["rejected"].split()[:limit]
     assert cut["chosen"] != cut["rejected"]
+
+
+def test_bad_file_can_be_checked_as_a_whole():
+    report = prepare.check(DataSettings(sources=(SourceSettings(path="builtin:starter-bad"),)))
+    assert report.rows == len((DATA / "starter_bad.jsonl").read_text("utf-8").splitlines())
+    # Besides the two rows that only a tokenizer finds too long, and the three that other settings refuse, one is sound.
+    assert report.kept == 6
+    # The four rows of other layouts, the one that lacks a side, and the broken line.
+    assert report.reasons[Reason.UNREADABLE] == 6

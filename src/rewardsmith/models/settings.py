@@ -14,8 +14,9 @@ Pooling = Literal["last", "pooled", "mean"]
 class ModelSettings(Settings):
     """A base model and the reward head on it."""
 
-    base: str = "builtin:smollm2-135m-instruct"
-    """Folder, hub id, or a built-in model: `builtin:smollm2-135m-instruct`, `builtin:minilm-l6`."""
+    base: str = "builtin:minilm-l6"
+    """Folder, hub id, or a built-in model: `builtin:minilm-l6` (encoder), `builtin:smollm2-135m-instruct`
+    (decoder)."""
 
     pooling: Literal["auto", "last", "pooled", "mean"] = "auto"
     """Which state the head reads: the last token's, the encoder's own pooled one, or the mean over tokens. `auto` is

@@ -43,7 +43,7 @@ _EMPTY_PHRASES = (
 _BRIEF_WORDS = 40
 _FRAGMENT_WORDS = 12
 
-PARTS = ("form", "facts", "subject", "finished", "fresh", "direct", "brief")
+PARTS: tuple[str, ...] = ("form", "facts", "subject", "finished", "fresh", "direct", "brief")
 
 
 class Weights(Settings):
