@@ -61,7 +61,8 @@ def describe(
     """The data card: counts by reason, lengths, agreement of the raters, and what trivial scorers get right."""
     from rewardsmith.pipeline.describe import describe as describe_data
 
-    card = describe_data(_settings(paths, layout, assignments), out)
+    # Rows that raters called ties say as much about their agreement as the others.
+    card = describe_data(_settings(paths, layout, ["ties=keep", *(assignments or ())]), out)
     if as_json:
         print_json(card.to_json())
         return
