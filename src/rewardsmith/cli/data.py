@@ -15,14 +15,19 @@ app = typer.Typer(help="Check, prepare and describe preference data.", no_args_i
 
 Paths = Annotated[list[str], typer.Argument(metavar="PATH...", help="Files, folders or hub ids.")]
 Layout = Annotated[str | None, typer.Option("--layout", help="Name of the layout; found from the columns if absent.")]
+Rating = Annotated[
+    str | None, typer.Option("--rating", help="Rated rows: the attribute to compare by (`-NAME`: lower is better).")
+]
 
 
 @app.command()
-def check(paths: Paths, layout: Layout = None, assignments: Set = None, as_json: Json = False) -> None:
+def check(
+    paths: Paths, layout: Layout = None, rating: Rating = None, assignments: Set = None, as_json: Json = False
+) -> None:
     """Say what each row can be used for, and why the others cannot. Writes nothing."""
     from rewardsmith.preferences.prepare import check as check_data
 
-    report = check_data(_settings(paths, layout, assignments))
+    report = check_data(_settings(_sources(paths, layout, rating), assignments))
     if as_json:
         print_json(report.model_dump(mode="json"))
         return
@@ -55,6 +60,7 @@ def describe(
     paths: Paths,
     out: Annotated[Path | None, typer.Option("--out", metavar="FOLDER", help="Write the card's files here.")] = None,
     layout: Layout = None,
+    rating: Rating = None,
     assignments: Set = None,
     as_json: Json = False,
 ) -> None:
@@ -62,7 +68,7 @@ def describe(
     from rewardsmith.pipeline.describe import describe as describe_data
 
     # Rows that raters called ties say as much about their agreement as the others.
-    card = describe_data(_settings(paths, layout, ["ties=keep", *(assignments or ())]), out)
+    card = describe_data(_settings(_sources(paths, layout, rating), ["ties=keep", *(assignments or ())]), out)
     if as_json:
         print_json(card.to_json())
         return
@@ -73,11 +79,14 @@ def describe(
         console().print(f"Written: {out}/card.html, card.md, card.json", soft_wrap=True)
 
 
-def _settings(paths: list[str], layout: str | None, assignments: list[str] | None) -> Any:
+def _sources(paths: list[str], layout: str | None, rating: str | None) -> list[dict[str, str | None]]:
+    return [{"path": path, "layout": layout, "rating": rating} for path in paths]
+
+
+def _settings(sources: list[dict[str, str | None]], assignments: list[str] | None) -> Any:
     from rewardsmith.core.settings import override, parse_settings
     from rewardsmith.preferences.settings import DataSettings
 
-    sources = [{"path": path, "layout": layout} for path in paths]
     keys = [assignment.removeprefix("data.") for assignment in assignments or ()]
     return parse_settings(DataSettings, override({"sources": sources}, keys), where="--set")
 

@@ -26,6 +26,22 @@ def console() -> Console:
     return out if out.is_terminal else Console(highlight=False, width=120)
 
 
+def plan_table(values: Mapping[str, Any]) -> Table:
+    """The plan of a training, with units that people read."""
+    v, seconds, memory = values, float(values["seconds"]), float(values["peak_memory_bytes"])
+    shown = {
+        "training preferences": f"{v['preferences']:,} ({v['pairs']:,} pairs, {v['responses']:,} responses)",
+        "tokens an epoch": f"{v['tokens']:,} ({v['distinct_tokens']:,} distinct, {v['padded_tokens']:,} padded)",
+        "optimiser steps": f"{v['optimiser_steps']:,}",
+        "parameters": f"{v['parameters']:,} ({v['trained_parameters']:,} trained)",
+        "precision": v["precision"],
+        "measured speed": f"{v['tokens_per_s']:,.0f} padded tokens/s",
+        "expected time": f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min",
+        "expected peak memory": f"{memory / 2**30:.2f} GiB",
+    }
+    return key_table("Plan", shown)
+
+
 def key_table(title: str, values: Mapping[str, object]) -> Table:
     """Two columns: a name and a value."""
     table = Table(title=title, show_header=False, title_justify="left")

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from rewardsmith.cli.options import Json, Out, RecipeFile, Set
-from rewardsmith.cli.output import console, key_table, print_json, print_table
+from rewardsmith.cli.output import console, plan_table, print_json, print_table
 
 
 def run(
@@ -38,7 +38,7 @@ def run(
     resolved = load_recipe(recipe, assignments=assignments or (), data=data or ())
     if plan:
         values = plan_run(resolved, out)
-        print_json(values) if as_json else print_table(key_table("Plan", values))
+        print_json(values) if as_json else print_table(plan_table(values))
         return
     started = time.perf_counter()
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from rewardsmith.cli.options import Json, Out, RecipeFile, Set
-from rewardsmith.cli.output import key_table, print_json, print_table
+from rewardsmith.cli.output import key_table, plan_table, print_json, print_table
 
 
 def train(
@@ -33,7 +33,7 @@ def train(
     resolved = load_recipe(recipe, assignments=assignments or ())
     if plan:
         values = plan_training(resolved, data)
-        print_json(values) if as_json else print_table(key_table("Plan", values))
+        print_json(values) if as_json else print_table(plan_table(values))
         return
     manifest = train_model(resolved, data, out, resume=resume)
     if as_json:

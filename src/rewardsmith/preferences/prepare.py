@@ -32,6 +32,7 @@ from rewardsmith.preferences.fates import (
     leak_fates,
     subsample_fates,
 )
+from rewardsmith.preferences.garbage import rare_collections
 from rewardsmith.preferences.keys import KeyColumns, KeyTable, row_key
 from rewardsmith.preferences.outcome import Reason, Rejection
 from rewardsmith.preferences.reading import JudgedRow, Reader
@@ -59,6 +60,7 @@ _BATCH_ROWS = 1024
 Rows = Bool[np.ndarray, " row"]
 
 
+@rare_collections()
 def check(settings: DataSettings) -> CheckReport:
     """Read and check all sources, and find duplicates, without a tokenizer, a split or a file.
 
@@ -106,7 +108,7 @@ def prepare(settings: DataSettings, out: Path, encoder: ConversationEncoder) -> 
         ArtefactError: `out` holds something else.
     """
     manifest = Manifest(kind=KIND, config=settings.model_dump(mode="json"), parents=expected_parents(settings, encoder))
-    with writing_artefact(out, manifest) as draft:
+    with rare_collections(), writing_artefact(out, manifest) as draft:
         work = draft.folder / "work"
         work.mkdir()
         counts = _Preparation(settings, encoder, folder=draft.folder, work=work).run()

@@ -28,7 +28,7 @@ class SourceSettings(Settings):
     """Hub data only: configuration name or data folder."""
 
     rating: str | None = None
-    """Rated rows: the attribute to compare by; needed where rows carry more than one."""
+    """Rated rows: the attribute to compare by; needed where rows carry more than one. `-name`: lower is better."""
 
     min_rating_gap: float = Field(default=0.0, ge=0)
     """Rated rows: two responses form a pair only where their ratings differ by more than this."""
