@@ -12,6 +12,7 @@ from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerBase
 
 from rewardsmith.core.errors import DataError
+from rewardsmith.text.words import WordMemo, cuts_at_words
 
 _MAX_MEMO_CHARS = 16_000_000
 _MAX_PIECE_CHARS = 20_000
@@ -42,6 +43,9 @@ class SegmentTokenizer:
         self._special_ids, self._cut = _clean_tokens(tokenizer)
         self._memo: OrderedDict[str, Ids] = OrderedDict()
         self._memo_chars = 0
+        # Added tokens that cannot be cut at could hold a blank, or match inside a word.
+        is_clean = len(self._special_ids) == len(tokenizer.added_tokens_decoder)
+        self._words = WordMemo(self._tokenise) if is_clean and cuts_at_words(self._backend) else None
         self.cuts_texts = self._cut is not None and self._probe()
 
     def encode(self, texts: Sequence[str]) -> list[Ids]:
@@ -74,7 +78,8 @@ class SegmentTokenizer:
                 else:
                     self._memo.move_to_end(piece)
                     known[piece] = ids
-        for piece, ids in zip(missing, self._tokenise(list(missing)), strict=True):
+        tokenise = self._tokenise if self._words is None else self._words.encode
+        for piece, ids in zip(missing, tokenise(list(missing)), strict=True):
             known[piece] = ids
             self._remember(piece, ids)
         return known
