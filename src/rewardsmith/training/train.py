@@ -13,12 +13,14 @@ from transformers import PreTrainedTokenizerBase
 
 from rewardsmith.core.errors import DataError, ModelError, OverlengthError
 from rewardsmith.core.manifest import Manifest
-from rewardsmith.core.store import read_manifest, require_replaceable, write_text, writing_artefact
+from rewardsmith.core.settings import parse_settings
+from rewardsmith.core.store import MANIFEST_NAME, read_manifest, require_replaceable, write_text, writing_artefact
 from rewardsmith.models import checkpoint as model_checkpoint
 from rewardsmith.models.builtin import resolve
 from rewardsmith.models.load import build
 from rewardsmith.models.reward_model import RewardModel
 from rewardsmith.models.trainable import count_parameters
+from rewardsmith.preferences.settings import DataSettings
 from rewardsmith.preferences.store import load_table
 from rewardsmith.preferences.table import PreferenceTable
 from rewardsmith.text.encoder import ConversationEncoder
@@ -41,6 +43,9 @@ RECIPE_NAME = "recipe.yaml"
 def train(recipe: Recipe, data: Path, out: Path, *, resume: bool = True) -> Manifest:
     """Train the recipe's model on the preferences artefact `data` and write the artefact `out`; return its manifest.
 
+    What the data are is what `data` says, whatever the recipe's own data section would have made: the saved recipe has
+    the settings that the data were prepared with.
+
     While it runs, checkpoints lie in `<out>.work/`. Interrupted at any moment and called again with the same recipe
     and data, it goes on from the last whole checkpoint and ends with the same weights. The folder is removed once
     `out` is there. Under torchrun or `accelerate launch` each process calls this, and the first one writes.
@@ -55,6 +60,9 @@ def train(recipe: Recipe, data: Path, out: Path, *, resume: bool = True) -> Mani
     """
     require_replaceable(out, KIND)
     data_manifest = read_manifest(data, "preferences")
+    recipe = recipe.model_copy(
+        update={"data": parse_settings(DataSettings, data_manifest.config, where=str(data / MANIFEST_NAME))}
+    )
     train_table, heldout_table = load_table(data, "train"), load_table(data, "heldout")
     _require_some(train_table, heldout_table, where=data)
     tokenizer = load_tokenizer(resolve(recipe.model.base))
@@ -87,8 +95,7 @@ def train(recipe: Recipe, data: Path, out: Path, *, resume: bool = True) -> Mani
         counts=_counts(trainer, final) | {"precision": precision, "processes": processes},
     )
     if trainer.is_world_process_zero():
-        max_tokens = int(data_manifest.config.get("max_tokens", recipe.data.max_tokens))
-        _write(trainer, tokenizer, manifest, recipe=recipe, out=out, max_tokens=max_tokens)
+        _write(trainer, tokenizer, manifest, recipe=recipe, out=out)
         _remove_work(work)
     trainer.accelerator.wait_for_everyone()
     return read_manifest(out, KIND)
@@ -146,11 +153,10 @@ def _write(
     *,
     recipe: Recipe,
     out: Path,
-    max_tokens: int,
 ) -> None:
     model = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
     with writing_artefact(out, manifest) as draft:
-        model_checkpoint.save(model, tokenizer, draft.folder, base=recipe.model.base, max_tokens=max_tokens)
+        model_checkpoint.save(model, tokenizer, draft.folder, base=recipe.model.base, max_tokens=recipe.data.max_tokens)
         write_text(draft.folder / RECIPE_NAME, recipe_yaml(recipe))
         write_log(draft.folder / LOG_NAME, trainer.state.log_history)
 
