@@ -110,4 +110,5 @@ def test_a_bad_row_to_score_is_named_and_no_file_is_written(cli: Callable, tmp_p
     outcome = cli("score", tiny_reward_model, rows, "--out", out)
     assert outcome.code == 3
     assert "rows.jsonl:2: nothing to score" in outcome.err
+    assert cli("score", tiny_reward_model, rows).out.count("\n") == 1
     assert sorted(p.name for p in tmp_path.iterdir()) == ["rows.jsonl"]

@@ -16,8 +16,11 @@ def test_higher_ratings_win_and_equal_ones_form_no_pair() -> None:
     assert from_ratings([3.0, 5.0, 3.0]) == (Pair(1, 0, margin=2.0), Pair(1, 2, margin=2.0))
 
 
-def test_the_gap_must_be_exceeded() -> None:
-    assert from_ratings([1.0, 2.0, 4.0], min_gap=1.0) == (Pair(2, 0, margin=3.0), Pair(2, 1, margin=2.0))
+def test_the_gap_must_be_reached() -> None:
+    assert from_ratings([1.0, 2.0, 4.0], min_gap=2.0) == (Pair(2, 0, margin=3.0), Pair(2, 1, margin=2.0))
+    # .9 - .6 is .30000000000000004 the one way and .29999999999999993 from 1.9 and 1.6.
+    assert len(from_ratings([1.9, 1.6], min_gap=0.3)) == 1
+    assert from_ratings([1.0, 1.0], min_gap=0.0) == ()
 
 
 def test_lower_ranks_win_and_equal_ones_tie() -> None:

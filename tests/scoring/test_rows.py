@@ -18,6 +18,7 @@ PROMPT = [{"role": "user", "content": "2+2?"}]
         ({"messages": [*PROMPT, {"role": "assistant", "content": "4"}]}, {"reward": "4"}),
         ({"prompt": "2+2?", "responses": ["4", "5"]}, {"rewards.0": "4", "rewards.1": "5"}),
         ({"prompt": "2+2?", "chosen": "4", "rejected": "5"}, {"chosen": "4", "rejected": "5"}),
+        ({"prompt": "2+2?", "response": [*PROMPT, {"role": "assistant", "content": "4"}]}, {"reward": "4"}),
     ],
 )
 def test_every_form_gives_whole_conversations(row: dict[str, object], expected: dict[str, str]):
@@ -37,6 +38,7 @@ def test_every_form_gives_whole_conversations(row: dict[str, object], expected: 
         {"messages": [{"role": "bot", "content": "x"}]},
         {"messages": [{"role": "user"}]},
         {"prompt": "2+2?", "responses": ["4", 5]},
+        {"prompt": "2+2?", "responses": "45"},
     ],
 )
 def test_what_cannot_be_scored_is_refused_with_its_place(row: dict[str, object]):

@@ -64,6 +64,15 @@ def test_a_resumed_run_ends_like_one_that_was_never_interrupted(tmp_path, step):
     assert lines(tmp_path / "cut") == lines(tmp_path / "whole")
 
 
+def test_a_resumed_run_logs_and_saves_as_often_as_it_is_told_now(tmp_path):
+    interrupted(tmp_path, 8)  # checkpoints at 3 and 6, a line at 4
+    resumed = trained(tmp_path, log_every_steps=1, save_every_steps=100)
+
+    steps = [line["step"] for line in resumed.state.log_history if "loss" in line]
+    assert steps == [4, *range(7, 16)]
+    assert sorted(path.name for path in tmp_path.glob("checkpoint-*")) == ["checkpoint-15", "checkpoint-6"]
+
+
 def test_a_run_that_ended_is_not_trained_further(tmp_path):
     first = trained(tmp_path)
     again = trained(tmp_path)

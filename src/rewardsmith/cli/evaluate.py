@@ -16,6 +16,8 @@ def evaluate(
     data: Annotated[str, typer.Argument(help="A prepared folder (its held-out side), or any file of pairs.")],
     out: Annotated[Path | None, typer.Option("--out", metavar="FOLDER", help="Write the report here.")] = None,
     layout: Annotated[str | None, typer.Option("--layout", help="Layout of the pair file.")] = None,
+    rating: Annotated[str | None, typer.Option("--rating", help="Rated rows: the attribute to compare by.")] = None,
+    split: Annotated[str, typer.Option("--split", help="Hub data: for example `test[:10%]`.")] = "train",
     as_json: Json = False,
 ) -> None:
     """Held-out accuracy beside what trivial scorers get, calibration, shortcuts, and examples to read."""
@@ -23,7 +25,7 @@ def evaluate(
     from rewardsmith.audit.summary_table import findings_table, summary_table
     from rewardsmith.pipeline.evaluate import evaluate_model
 
-    evaluation = evaluate_model(model, data=data, out=out, layout=layout)
+    evaluation = evaluate_model(model, data=data, out=out, source={"layout": layout, "rating": rating, "split": split})
     if as_json:
         print_json(evaluation_json(evaluation))
         return

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,14 +16,14 @@ from rewardsmith.audit.evaluation import Evaluation
 from rewardsmith.audit.label_curve import Featuriser
 from rewardsmith.audit.report import Context
 from rewardsmith.audit.store import load_training_log, write_evaluation
-from rewardsmith.core.errors import ArtefactError, DataError
+from rewardsmith.core.errors import ArtefactError, DataError, ModelError
 from rewardsmith.core.manifest import Manifest
 from rewardsmith.core.preference import Preference
+from rewardsmith.core.settings import parse_settings
 from rewardsmith.core.store import MANIFEST_NAME, read_manifest
 from rewardsmith.models.builtin import resolve
 from rewardsmith.models.load import build
 from rewardsmith.models.settings import ModelSettings
-from rewardsmith.models.trainable import count_parameters
 from rewardsmith.preferences.reading import Reader
 from rewardsmith.preferences.settings import DataSettings, SourceSettings
 from rewardsmith.preferences.store import KIND as DATA_KIND
@@ -33,9 +35,12 @@ from rewardsmith.text.load import load_tokenizer
 from rewardsmith.training.store import LOG_NAME
 from rewardsmith.training.train import KIND as MODEL_KIND
 
+logger = logging.getLogger(__name__)
+
 # Floating-point operations that the label curve may cost: about a minute on two cores.
 _LABEL_CURVE_FLOPS = 1.2e13
 _MOST_LABEL_CURVE_PREFERENCES = 1000
+_FEWEST_LABEL_CURVE_PREFERENCES = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +55,12 @@ class _Pairs:
 
 
 def evaluate_model(
-    model: str | Path, *, data: str | Path, out: Path | None = None, layout: str | None = None, seed: int = 0
+    model: str | Path,
+    *,
+    data: str | Path,
+    out: Path | None = None,
+    source: Mapping[str, Any] | None = None,
+    seed: int = 0,
 ) -> Evaluation:
     """Evaluate a checkpoint, of this tool or of another, and write the report to `out` where that is given.
 
@@ -58,16 +68,16 @@ def evaluate_model(
         model: Checkpoint folder or hub id.
         data: A preferences artefact (its held-out side; its training side serves the gap, the leakage check and the
             label curve where the model was trained on it), or any source of pairs.
-        layout: Layout of the source, where it is not an artefact.
+        source: Further keys of `SourceSettings` (layout, rating, split, …), where `data` is not an artefact.
 
     Raises:
         ModelError: No usable reward model is there.
         DataError: There is nothing to evaluate on.
     """
     trained = _model_manifest(Path(model))
-    pairs = _read_pairs(data, layout, trained)
+    pairs = _read_pairs(data, source or {}, trained)
     scorer = load_scorer(model, overlength="truncate")
-    base, limit = _base_features(trained, pairs) if trained is not None and pairs.train is not None else (None, 0)
+    base, limit = _label_curve_features(trained, pairs)
     evaluation = evaluate(
         scorer,
         pairs.heldout,
@@ -78,6 +88,8 @@ def evaluate_model(
         seed=seed,
     )
     if out is not None:
+        counts = pairs.counts | {"conversations cut to fit while scoring": scorer.n_truncated}
+        pairs = dataclasses.replace(pairs, counts=counts)
         write_evaluation(evaluation, out, context=_context(model, data, out=out, trained=trained, pairs=pairs))
     return evaluation
 
@@ -86,7 +98,7 @@ def _model_manifest(folder: Path) -> Manifest | None:
     return read_manifest(folder, MODEL_KIND) if (folder / MANIFEST_NAME).is_file() else None
 
 
-def _read_pairs(data: str | Path, layout: str | None, trained: Manifest | None) -> _Pairs:
+def _read_pairs(data: str | Path, source: Mapping[str, Any], trained: Manifest | None) -> _Pairs:
     folder = Path(data)
     if (folder / MANIFEST_NAME).is_file():
         manifest = read_manifest(folder, DATA_KIND)
@@ -99,9 +111,9 @@ def _read_pairs(data: str | Path, layout: str | None, trained: Manifest | None) 
             digest=manifest.digest,
             mean_tokens=float(np.mean(train.lengths)),
         )
-    if layout is None and folder.is_dir() and not any(folder.iterdir()):
+    if folder.is_dir() and not any(folder.iterdir()):
         raise ArtefactError("the folder is empty", wanted="a preferences artefact or files of pairs", where=str(data))
-    return _from_source(SourceSettings(path=str(data), layout=layout))
+    return _from_source(parse_settings(SourceSettings, {**source, "path": str(data)}, where=str(data)))
 
 
 def _from_source(source: SourceSettings) -> _Pairs:
@@ -116,21 +128,33 @@ def _from_source(source: SourceSettings) -> _Pairs:
     return _Pairs(heldout=kept, counts=counts)
 
 
-def _base_features(trained: Manifest, pairs: _Pairs) -> tuple[Featuriser, int]:
+def _label_curve_features(trained: Manifest | None, pairs: _Pairs) -> tuple[Featuriser | None, int]:
     """Features of the base before training, and how many training preferences the label curve may take of them.
 
-    An encoder's mean over tokens is read even where the model pools otherwise: before training its pooled state says
-    next to nothing.
+    None and 0 where the model was not trained on these pairs, where the base is too large to featurise some hundred
+    conversations in a minute, or where it is not to be had any more: an evaluation needs the checkpoint alone.
     """
+    if trained is None or pairs.train is None:
+        return None, 0
+    affordable = _LABEL_CURVE_FLOPS / max(1.0, 2.0 * trained.counts["parameters"] * pairs.mean_tokens)
+    if affordable < _FEWEST_LABEL_CURVE_PREFERENCES:
+        return None, 0
+    try:
+        return _base_features(trained), int(min(_MOST_LABEL_CURVE_PREFERENCES, affordable))
+    except ModelError as error:
+        logger.warning("no label curve, since the base cannot be loaded: %s", error)
+        return None, 0
+
+
+def _base_features(trained: Manifest) -> Featuriser:
+    """An encoder's mean over tokens is read even where the model pools otherwise: before training its pooled state
+    says next to nothing."""
     base = str(trained.config["model"]["base"])
     model = build(ModelSettings(base=base, pooling="mean"), seed=0)
     if model.is_decoder:
         model = build(ModelSettings(base=base), seed=0)
     encoder = ConversationEncoder(load_tokenizer(resolve(base)), max_tokens=int(trained.config["data"]["max_tokens"]))
-    scorer = BucketedScorer(model, encoder, overlength="truncate", precision="auto")
-    _, parameters = count_parameters(model)
-    affordable = _LABEL_CURVE_FLOPS / max(1.0, 2.0 * parameters * pairs.mean_tokens)
-    return scorer.features, int(min(_MOST_LABEL_CURVE_PREFERENCES, affordable))
+    return BucketedScorer(model, encoder, overlength="truncate", precision="auto").features
 
 
 def _context(model: str | Path, data: str | Path, *, out: Path, trained: Manifest | None, pairs: _Pairs) -> Context:

@@ -16,7 +16,8 @@ def load_recipe(path: Path | None, *, assignments: Sequence[str] = (), data: Seq
 
     Args:
         assignments: `section.key=value` overrides.
-        data: Files or hub ids that take the place of the recipe's sources.
+        data: Files or hub ids that take the place of the recipe's sources. A single one in place of a single one
+            keeps its layout, rating and the like.
 
     Raises:
         SettingsError: The file, a key or a value is wrong.
@@ -28,5 +29,9 @@ def load_recipe(path: Path | None, *, assignments: Sequence[str] = (), data: Seq
             recipe = load_settings(Recipe, builtin, assignments)
     if not data:
         return recipe
-    sources = tuple(SourceSettings(path=each) for each in data)
+    old = recipe.data.sources
+    if len(data) == len(old) == 1:
+        sources = (old[0].model_copy(update={"path": data[0]}),)
+    else:
+        sources = tuple(SourceSettings(path=each) for each in data)
     return recipe.model_copy(update={"data": recipe.data.model_copy(update={"sources": sources})})

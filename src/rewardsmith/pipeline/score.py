@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any, BinaryIO, Literal
+from typing import IO, Any, Literal
 
 import orjson
 
+from rewardsmith.core.conversation import Conversation
 from rewardsmith.core.errors import DataError
 from rewardsmith.core.scores import Scorer
 from rewardsmith.core.store import writing_file
 from rewardsmith.preferences.lines import read_json_lines
+from rewardsmith.preferences.load import iter_rows
 from rewardsmith.preferences.outcome import RawRow
+from rewardsmith.preferences.settings import SourceSettings
 from rewardsmith.scoring.limits import Overlength
 from rewardsmith.scoring.load import load_scorer
 from rewardsmith.scoring.rows import read_conversations
@@ -31,33 +34,48 @@ def score_file(
     engine: Literal["bucketed", "reference"] = "bucketed",
     overlength: Overlength = "raise",
 ) -> None:
-    """Score the JSON lines of `source` (`-`: standard input) and write one line for each, in order.
+    """Score the rows of `source` (`-`: JSON lines on standard input) and write one JSON line for each, in order.
 
     Args:
-        out: File that appears once all is scored; standard output, line by line, where absent.
+        out: File that appears once all is scored; standard output, some hundred lines at a time, where absent.
 
     Raises:
         DataError: A line cannot be read. Lines before it are on standard output already; no file is written.
         ModelError: There is no usable reward model.
     """
     scorer = load_scorer(model, engine=engine, overlength=overlength)
-    with _reading(source) as stream, _writing(out) as sink:
-        name = "standard input" if source == "-" else source
-        for line in scored_lines(scorer, read_json_lines(stream, name)):
+    with _writing(out) as sink:
+        for line in scored_lines(scorer, _rows(source)):
             sink.write(line)
             if out is None:
                 sink.flush()
 
 
 def scored_lines(scorer: Scorer, rows: Iterable[RawRow]) -> Iterator[bytes]:
-    """One JSON line a row: its `id` where it has one, its line number where not, and its rewards."""
+    """One JSON line a row: its `id` where it has one, its line number where not, and its rewards.
+
+    Rows before one that cannot be read are scored and yielded before the error is raised.
+    """
     stream = iter(rows)
     while some := list(islice(stream, _ROWS_AT_ONCE)):
-        asked = [read_conversations(_values(row), where=f"{row.file}:{row.line}") for row in some]
+        asked, problem = _asked(some)
         rewards = iter(scorer.score([each for row in asked for each in row.values()]).rewards.tolist())
-        for row, conversations in zip(some, asked, strict=True):
+        for row, conversations in zip(some, asked, strict=False):
             head = {"id": _values(row).get("id", row.line)}
             yield orjson.dumps(head | _nested({name: next(rewards) for name in conversations})) + b"\n"
+        if problem is not None:
+            raise problem
+
+
+def _asked(rows: Sequence[RawRow]) -> tuple[list[dict[str, Conversation]], DataError | None]:
+    """The conversations of each row up to the first bad one, and what is wrong with that."""
+    asked = []
+    for row in rows:
+        try:
+            asked.append(read_conversations(_values(row), where=f"{row.file}:{row.line}"))
+        except DataError as problem:
+            return asked, problem
+    return asked, None
 
 
 def _values(row: RawRow) -> dict[str, Any]:
@@ -72,16 +90,10 @@ def _nested(rewards: dict[str, float]) -> dict[str, Any]:
     return {"rewards": listed} if listed else dict(rewards)
 
 
-@contextlib.contextmanager
-def _reading(source: str) -> Iterator[BinaryIO]:
+def _rows(source: str) -> Iterator[RawRow]:
     if source == "-":
-        yield sys.stdin.buffer
-        return
-    path = Path(source)
-    if not path.is_file():
-        raise DataError("no such file", wanted="a file of JSON lines, or - for standard input", where=source)
-    with path.open("rb") as stream:
-        yield stream
+        return read_json_lines(sys.stdin.buffer, "standard input")
+    return iter_rows(SourceSettings(path=source))
 
 
 @contextlib.contextmanager

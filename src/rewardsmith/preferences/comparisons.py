@@ -11,9 +11,11 @@ from itertools import combinations, product
 
 from rewardsmith.core.preference import Pair
 
+_ROUNDING = 1e-9
+
 
 def from_ratings(ratings: Sequence[float], *, min_gap: float = 0.0) -> tuple[Pair, ...]:
-    """A pair for each two responses whose ratings differ by more than `min_gap`; higher is better.
+    """A pair for each two responses whose ratings differ, by `min_gap` at least; higher is better.
 
     Args:
         ratings: `[response]`.
@@ -26,7 +28,8 @@ def from_ratings(ratings: Sequence[float], *, min_gap: float = 0.0) -> tuple[Pai
     pairs = []
     for first, second in combinations(range(len(ratings)), 2):
         gap = ratings[first] - ratings[second]
-        if abs(gap) > min_gap:
+        # Decimal ratings are not exact: .9 - .6 is a little less than .3.
+        if gap != 0 and abs(gap) >= min_gap - _ROUNDING:
             better, worse = (first, second) if gap > 0 else (second, first)
             pairs.append(Pair(better, worse, margin=abs(gap)))
     return tuple(pairs)

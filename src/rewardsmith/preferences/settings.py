@@ -31,7 +31,7 @@ class SourceSettings(Settings):
     """Rated rows: the attribute to compare by; needed where rows carry more than one. `-name`: lower is better."""
 
     min_rating_gap: float = Field(default=0.0, ge=0)
-    """Rated rows: two responses form a pair only where their ratings differ by more than this."""
+    """Rated rows: two responses form a pair only where their ratings differ by at least this (and differ at all)."""
 
     max_responses: int = Field(default=8, ge=2)
     """K-way rows: at most so many responses of one prompt, picked by hash, since pairs grow with their square."""

@@ -64,7 +64,8 @@ def _limit(loaded: LoadedModel, wanted: int | None) -> int | None:
         raise SettingsError(
             "max_tokens is more than the model takes", wanted=f"at most {capacity}", got=wanted, where="max_tokens"
         )
-    return wanted or loaded.card.max_tokens or capacity
+    known = [limit for limit in (loaded.card.max_tokens, capacity) if limit is not None]
+    return wanted or min(known, default=None)
 
 
 def model_capacity(loaded: LoadedModel) -> int | None:

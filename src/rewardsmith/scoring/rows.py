@@ -45,12 +45,20 @@ def _conversations(row: Mapping[str, Any]) -> dict[str, Conversation]:
     prompt = _turns(row["prompt"], user)
     for key in _RESPONSE_KEYS:
         if key in row:
-            return {"reward": prompt + _turns(row[key], assistant)}
+            return {"reward": _answered(prompt, row[key])}
     if "responses" in row:
-        return {f"rewards.{k}": prompt + _turns(each, assistant) for k, each in enumerate(row["responses"])}
+        if not isinstance(row["responses"], list):
+            raise TypeError(f"responses must be a list, got {type(row['responses']).__name__}")
+        return {f"rewards.{k}": _answered(prompt, each) for k, each in enumerate(row["responses"])}
     if "chosen" in row and "rejected" in row:
-        return {side: prompt + _turns(row[side], assistant) for side in ("chosen", "rejected")}
+        return {side: _answered(prompt, row[side]) for side in ("chosen", "rejected")}
     return {}
+
+
+def _answered(prompt: Conversation, response: Any) -> Conversation:
+    """Prompt and response; a prompt that the response's messages repeat stands there once."""
+    turns = _turns(response, assistant)
+    return turns if prompt and turns[: len(prompt)] == prompt else prompt + turns
 
 
 def _turns(value: Any, speaker: Any) -> Conversation:

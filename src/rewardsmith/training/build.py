@@ -11,7 +11,7 @@ from rewardsmith.training.best import SaveBest
 from rewardsmith.training.collator import PreferenceCollator
 from rewardsmith.training.dataset import PreferenceDataset
 from rewardsmith.training.health import DriftWarning
-from rewardsmith.training.log import LastLine, TrainingLog
+from rewardsmith.training.log import LastLine, OwnIntervals, TrainingLog
 from rewardsmith.training.precision import Precision
 from rewardsmith.training.progress import ProgressLines
 from rewardsmith.training.recipe import Recipe
@@ -42,7 +42,7 @@ def build_trainer(
     if settings.gradient_checkpointing:
         # The reentrant kind needs an input with a gradient, which a model with frozen embeddings has not.
         model.gradient_checkpointing_enable({"use_reentrant": False})
-    callbacks = [TrainingLog(work), LastLine(), ProgressLines(), DriftWarning(settings.reward_limit)]
+    callbacks = [OwnIntervals(), TrainingLog(work), LastLine(), ProgressLines(), DriftWarning(settings.reward_limit)]
     if settings.select == "best":
         callbacks.append(SaveBest())
     return RewardTrainer(

@@ -29,6 +29,14 @@ class TrainingLog(TrainerCallback):
             append_log(self.path, state.log_history[-1])
 
 
+class OwnIntervals(TrainerCallback):
+    """A resumed run logs and saves as often as its own settings say; the `Trainer` would keep the checkpoint's."""
+
+    def on_train_begin(self, args, state, control, **kwargs):  # noqa: ANN001, ANN003, ARG002
+        """Take the intervals of the arguments."""
+        state.logging_steps, state.save_steps = int(args.logging_steps), int(args.save_steps)
+
+
 class LastLine(TrainerCallback):
     """Asks for a line at the last step, so that the steps since the one before are told of too."""
 

@@ -37,7 +37,7 @@ class RewardTrainer(Trainer):
     mean of each micro-batch and then the mean of those.)
 
     Evaluation goes over every held-out pair once, whatever the number of devices. Checkpoints appear whole or not at
-    all. Everything else (callbacks, mixed precision, accelerate, FSDP, resuming) is the `Trainer`'s.
+    all. Everything else (callbacks, mixed precision, accelerate, resuming) is the `Trainer`'s.
     """
 
     loss_is_scaled_for_ga = True

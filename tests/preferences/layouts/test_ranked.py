@@ -35,8 +35,8 @@ def test_ranks_with_a_tie_and_an_unranked_one(read_all) -> None:
 def test_ratings_and_their_gap(read_all) -> None:
     row = {"prompt": "q", "responses": ["a", "b", "c"], "ratings": [1, 2, 4]}
     assert wins(outcome(read_all, row)) == {("b", "a"), ("c", "a"), ("c", "b")}
-    assert wins(outcome(read_all, row, min_rating_gap=1)) == {("c", "a"), ("c", "b")}
-    assert outcome(read_all, row, min_rating_gap=3).reason is Reason.NO_COMPARISON
+    assert wins(outcome(read_all, row, min_rating_gap=2)) == {("c", "a"), ("c", "b")}
+    assert outcome(read_all, row, min_rating_gap=4).reason is Reason.NO_COMPARISON
 
 
 def test_empty_and_repeated_responses_are_counted(read_all) -> None:

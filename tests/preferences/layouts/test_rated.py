@@ -171,7 +171,7 @@ def test_ultrafeedback(read_all) -> None:
     assert wins(outcome) == {("a", "b"), ("c", "b")}
     assert outcome.source == "evol_instruct"
     assert outcome.meta["left_out"] == {"unjudged": 1}
-    assert wins(read_all(row, rating="helpfulness", min_rating_gap=2)[0].outcome) == {("b", "a"), ("b", "c")}
+    assert wins(read_all(row, rating="helpfulness", min_rating_gap=3)[0].outcome) == {("b", "a"), ("b", "c")}
     assert read_all(row, rating="fine-grained_score")[0].outcome.reason is Reason.NO_COMPARISON
     with pytest.raises(DataError, match="no row has a rating 'verbosity'; wanted one of overall_score"):
         read_all(row, rating="verbosity")
