@@ -178,8 +178,11 @@ def _print_table(runs: dict[str, list[dict[str, float]]], rows: int) -> None:
 
 
 def _write_result(out: Path, runs: dict[str, list[dict[str, float]]], rows: int) -> None:
-    """Merge the row `prepare-rows` into the JSON list at `out`: how many times TRL's time ours goes into it."""
-    ours, peer = ([result["seconds"] for result in runs[side]] for side in (SIDES[0], SIDES[2]))
+    """Merge the row `prepare-rows` into the JSON list at `out`: how many times our processor time goes into TRL's.
+
+    Processor seconds, since each side is one thread and other work on the machine would count in the clock's.
+    """
+    ours, peer = ([result["cpu_seconds"] for result in runs[side]] for side in (SIDES[0], SIDES[2]))
     ratios = [theirs / own for own, theirs in zip(ours, peer, strict=True)]
     row = {
         "name": "prepare-rows",
@@ -187,11 +190,11 @@ def _write_result(out: Path, runs: dict[str, list[dict[str, float]]], rows: int)
         "low": round(min(ratios), 2),
         "high": round(max(ratios), 2),
         "n": len(ratios),
-        "unit": "ratio",
+        "unit": "ratio of processor seconds",
         "ours": round(rows / statistics.median(ours)),
         "peer": round(rows / statistics.median(peer)),
     }
-    print(f"\ntimes faster than TRL: {row['value']} ({row['low']} to {row['high']}, {row['n']} repeats)")
+    print(f"\nTRL's processor seconds over ours: {row['value']} ({row['low']} to {row['high']}, {row['n']} repeats)")
     earlier = json.loads(out.read_text("utf-8")) if out.is_file() else []
     out.parent.mkdir(parents=True, exist_ok=True)
     kept = [each for each in earlier if each["name"] != row["name"]]

@@ -32,7 +32,7 @@ class TrainingLog(TrainerCallback):
 class OwnIntervals(TrainerCallback):
     """A resumed run logs and saves as often as its own settings say; the `Trainer` would keep the checkpoint's."""
 
-    def on_train_begin(self, args, state, control, **kwargs):  # noqa: ANN001, ANN003, ARG002
+    def on_train_begin(self, args, state, control, **kwargs):  # noqa: ARG002
         """Take the intervals of the arguments."""
         state.logging_steps, state.save_steps = int(args.logging_steps), int(args.save_steps)
 
