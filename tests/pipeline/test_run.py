@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from rewardsmith.core.store import verify_artefact
@@ -71,6 +72,15 @@ def test_a_changed_recipe_trains_again_on_the_same_data(finished, tmp_path: Path
     run(recipe, out)
     changed = recipe.model_copy(update={"training": recipe.training.model_copy(update={"seed": 5})})
     assert [stage.reused for stage in run(changed, out).stages] == [True, False, False]
+
+
+def test_other_weights_in_the_bases_folder_train_again(tiny, tmp_path: Path):
+    recipe = _recipe(tiny.save_base(tmp_path / "base", "decoder"))
+    run(recipe, tmp_path / "out")
+    path = tmp_path / "base" / "model.safetensors"
+    weights = load_file(path)
+    save_file({name: tensor + 0.01 for name, tensor in weights.items()}, path, metadata={"format": "pt"})
+    assert [stage.reused for stage in run(recipe, tmp_path / "out").stages] == [True, False, False]
 
 
 def test_plain_transformers_gives_the_reports_scores(finished):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from rewardsmith.core.conversation import assistant, user
 from rewardsmith.core.errors import ArtefactError, DataError, ModelError, OverlengthError
 from rewardsmith.core.settings import parse_settings, parse_yaml
 from rewardsmith.core.store import read_manifest, verify_artefact, write_manifest
+from rewardsmith.models.checkpoint import weights_digest
 from rewardsmith.models.load import load_checkpoint
 from rewardsmith.models.settings import ModelSettings
 from rewardsmith.preferences.store import load_table
@@ -42,7 +44,10 @@ def test_the_artefact_is_whole_and_scores_as_its_log_says(made, tmp_path):
     assert {"config.json", "model.safetensors", "recipe.yaml", "training_log.jsonl", "reward_model.json"} <= set(
         manifest.files
     )
-    assert manifest.parents == {"data": read_manifest(data, "preferences").digest}
+    assert manifest.parents == {
+        "data": read_manifest(data, "preferences").digest,
+        "base": weights_digest(Path(recipe.model.base)),
+    }
     assert manifest.config == recipe.model_dump(mode="json") | {"data": read_manifest(data, "preferences").config}
     saved = parse_settings(Recipe, parse_yaml((out / "recipe.yaml").read_text(), where=""), where="")
     assert saved.model_dump(mode="json") == manifest.config

@@ -14,7 +14,7 @@ from rewardsmith.pipeline.prepare import data_is_current, prepare_for
 from rewardsmith.preferences.store import KIND as DATA_KIND
 from rewardsmith.training.recipe import Recipe
 from rewardsmith.training.train import KIND as MODEL_KIND
-from rewardsmith.training.train import train
+from rewardsmith.training.train import expected_parents, train
 
 DATA, MODEL, EVALUATION = "data", "model", "evaluation"
 
@@ -79,5 +79,5 @@ def run(recipe: Recipe, out: Path, *, on_stage: Callable[[StageResult], None] = 
 
 
 def _model_is_current(recipe: Recipe, *, data: Path, model: Path) -> bool:
-    parents = {"data": read_manifest(data, DATA_KIND).digest}
+    parents = expected_parents(recipe, read_manifest(data, DATA_KIND))
     return is_current(model, kind=MODEL_KIND, config=recipe.model_dump(mode="json"), parents=parents)

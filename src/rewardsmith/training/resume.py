@@ -15,8 +15,8 @@ logger = logging.getLogger(__name__)
 _DIGEST_CHARS = 16
 
 
-def run_digest(recipe: Recipe, data_digest: str, *, precision: Precision, processes: int) -> str:
-    """Digest of all that decides the weights: model, loss, training and data, arithmetic and number of processes.
+def run_digest(recipe: Recipe, parents_digest: str, *, precision: Precision, processes: int) -> str:
+    """Digest of all that decides the weights: model, loss, training, data and base, arithmetic and number of processes.
 
     How often the run logs or saves is left out, so that these may be changed between interruption and resumption.
     """
@@ -25,7 +25,7 @@ def run_digest(recipe: Recipe, data_digest: str, *, precision: Precision, proces
             "model": recipe.model.model_dump(mode="json"),
             "loss": recipe.loss.model_dump(mode="json"),
             "training": recipe.training.deciding(),
-            "data": data_digest,
+            "parents": parents_digest,
             "precision": precision,
             "processes": processes,
         }

@@ -11,12 +11,14 @@ from typing import Any
 import accelerate
 from transformers import PreTrainedTokenizerBase
 
+from rewardsmith.core.digest import digest_json
 from rewardsmith.core.errors import DataError, ModelError, OverlengthError
 from rewardsmith.core.manifest import Manifest
 from rewardsmith.core.settings import parse_settings
 from rewardsmith.core.store import MANIFEST_NAME, read_manifest, require_replaceable, write_text, writing_artefact
 from rewardsmith.models import checkpoint as model_checkpoint
 from rewardsmith.models.builtin import resolve
+from rewardsmith.models.checkpoint import weights_digest
 from rewardsmith.models.load import build
 from rewardsmith.models.reward_model import RewardModel
 from rewardsmith.models.trainable import count_parameters
@@ -70,7 +72,8 @@ def train(recipe: Recipe, data: Path, out: Path, *, resume: bool = True) -> Mani
 
     processes = accelerate.PartialState().num_processes
     precision = resolve_precision(recipe.training.precision)
-    digest = run_digest(recipe, data_manifest.digest, precision=precision, processes=processes)
+    parents = expected_parents(recipe, data_manifest)
+    digest = run_digest(recipe, digest_json(parents), precision=precision, processes=processes)
     work = work_folder(out, digest)
     found = _prepare_work(work, resume=resume)
     model = build(recipe.model, seed=recipe.training.seed)
@@ -91,7 +94,7 @@ def train(recipe: Recipe, data: Path, out: Path, *, resume: bool = True) -> Mani
         kind=KIND,
         config=recipe.model_dump(mode="json"),
         seed=recipe.training.seed,
-        parents={"data": data_manifest.digest},
+        parents=parents,
         counts=_counts(trainer, final) | {"precision": precision, "processes": processes},
     )
     if trainer.is_world_process_zero():
@@ -99,6 +102,12 @@ def train(recipe: Recipe, data: Path, out: Path, *, resume: bool = True) -> Mani
         _remove_work(work)
     trainer.accelerator.wait_for_everyone()
     return read_manifest(out, KIND)
+
+
+def expected_parents(recipe: Recipe, data: Manifest) -> dict[str, str]:
+    """What the model is made from: the data, and the base's weights where they lie in a folder."""
+    base = Path(resolve(recipe.model.base))
+    return {"data": data.digest} | ({"base": weights_digest(base)} if base.is_dir() else {})
 
 
 def _prepare_work(work: Path, *, resume: bool) -> Path | None:
