@@ -119,6 +119,13 @@ def test_current_means_same_config_same_parents_and_nothing_touched(tmp_path: Pa
     assert not current({"a": 1}, {})
 
 
+def test_the_draft_of_an_artefact_with_a_longer_name_is_left_alone(tmp_path: Path):
+    with writing_artefact(tmp_path / "a-b", manifest()) as draft:
+        make(tmp_path / "a")
+        (draft.folder / "data.txt").write_text("still here")
+    assert (tmp_path / "a-b" / "data.txt").read_text() == "still here"
+
+
 KILLED = """
 import sys, time
 from pathlib import Path
@@ -142,6 +149,7 @@ def test_kill_9_in_the_middle_leaves_the_earlier_artefact_whole(tmp_path: Path):
     assert (tmp_path / "a" / "data.txt").read_text() == "first"
     make(tmp_path / "a", "again")
     assert (tmp_path / "a" / "data.txt").read_text() == "again"
+    assert [p.name for p in tmp_path.iterdir()] == ["a"]
 
 
 def test_write_json_replaces_whole_files_only(tmp_path: Path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import json
 import os
 import shutil
@@ -29,14 +30,19 @@ def writing_artefact(path: Path, manifest: Manifest) -> Iterator[ArtefactDraft]:
     """Write an artefact folder; it appears at `path` only when the block ends without an error.
 
     Yields a draft whose `folder` takes the files and whose `manifest` may be replaced in the block (to add
-    counts). An artefact of the same kind that stood at `path` is replaced.
+    counts). An artefact of the same kind that stood at `path` is replaced. What a killed process left of an earlier
+    draft is removed, so two processes must not write the same artefact at once.
 
     Raises:
         ArtefactError: `path` holds something that is not an artefact of this kind.
     """
     require_replaceable(path, manifest.kind)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=_TEMPORARY_PREFIX, dir=path.parent))
+    prefix = f"{_TEMPORARY_PREFIX}{path.name}-"
+    # Eight characters is what mkdtemp adds; a star would also match the drafts of an artefact named `<name>-more`.
+    for left_by_a_killed_run in path.parent.glob(glob.escape(prefix) + "?" * 8):
+        shutil.rmtree(left_by_a_killed_run, ignore_errors=True)
+    temporary = Path(tempfile.mkdtemp(prefix=prefix, dir=path.parent))
     draft = ArtefactDraft(temporary, manifest)
     try:
         yield draft
