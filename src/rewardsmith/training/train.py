@@ -62,9 +62,7 @@ def train(recipe: Recipe, data: Path, out: Path, *, resume: bool = True) -> Mani
     """
     require_replaceable(out, KIND)
     data_manifest = read_manifest(data, "preferences")
-    recipe = recipe.model_copy(
-        update={"data": parse_settings(DataSettings, data_manifest.config, where=str(data / MANIFEST_NAME))}
-    )
+    recipe = _with_settings_of(data_manifest, recipe, where=data)
     train_table, heldout_table = load_table(data, "train"), load_table(data, "heldout")
     _require_some(train_table, heldout_table, where=data)
     tokenizer = load_tokenizer(resolve(recipe.model.base))
@@ -108,6 +106,12 @@ def expected_parents(recipe: Recipe, data: Manifest) -> dict[str, str]:
     """What the model is made from: the data, and the base's weights where they lie in a folder."""
     base = Path(resolve(recipe.model.base))
     return {"data": data.digest} | ({"base": weights_digest(base)} if base.is_dir() else {})
+
+
+def _with_settings_of(data: Manifest, recipe: Recipe, *, where: Path) -> Recipe:
+    """The recipe, with the data section that the data were prepared with."""
+    settings = parse_settings(DataSettings, data.config, where=str(where / MANIFEST_NAME))
+    return recipe.model_copy(update={"data": settings})
 
 
 def _prepare_work(work: Path, *, resume: bool) -> Path | None:
