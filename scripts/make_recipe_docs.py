@@ -29,8 +29,9 @@ INTRODUCTION = """# Recipes
 <!-- Written by scripts/make_recipe_docs.py; change the settings classes instead. -->
 
 A recipe is a YAML file with a `name` and the sections below. Every key has a default; a key that does not exist is an
-error that names the nearest one. `--set section.key=value` overrides a key on the command line. The resolved recipe is
-saved with the model as `recipe.yaml`, and is itself a recipe.
+error that names the nearest one. `--set section.key=value` overrides a key on the command line; an item of a list goes
+by its number, from 0: `--set data.sources.0.path=pairs.jsonl`. Numbers may be written as `1e-5`; in quotes they are
+text. The resolved recipe is saved with the model as `recipe.yaml`, and is itself a recipe.
 """
 
 

@@ -55,6 +55,23 @@ def test_the_readme_tree_is_the_tree():
     assert listed == {path.parent.name for path in (ROOT / "src" / "rewardsmith").glob("*/__init__.py")}
 
 
+def test_the_architecture_page_names_what_is_there():
+    table = (ROOT / "docs" / "architecture.md").read_text().partition("## Where to look")[2].partition("\n## ")[0]
+    named = re.findall(r"`([a-z_]+(?:\.\w+)*)`", table)
+    assert len(named) > 20
+    assert [name for name in named if not _exists(name)] == []
+
+
+def _exists(name: str) -> bool:
+    """`package.module` or `package.module.name`."""
+    parts = name.split(".")
+    where = ROOT / "src" / "rewardsmith"
+    if where.joinpath(*parts).is_dir() or where.joinpath(*parts).with_suffix(".py").is_file():
+        return True
+    module = where.joinpath(*parts[:-1]).with_suffix(".py")
+    return module.is_file() and re.search(rf"^(?:class|def) {parts[-1]}\b", module.read_text(), re.M) is not None
+
+
 @pytest.mark.parametrize("recipe", sorted((ROOT / "recipes").glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_recipe_loads_and_is_named_after_its_file(recipe: Path):
     assert load_settings(Recipe, recipe).name == recipe.stem

@@ -8,7 +8,7 @@ from tests.audit.planted import observed, simple
 
 from rewardsmith.audit.absent import Absent
 from rewardsmith.audit.calibration import Calibration, calibration_findings, measure_calibration
-from rewardsmith.numerics.calibration import fit_temperature, negative_log_likelihood
+from rewardsmith.numerics.calibration import fit_temperature, log_losses
 
 
 def rows_with(scale, count=600, seed=0):
@@ -51,8 +51,7 @@ def test_each_half_is_judged_with_the_temperature_of_the_other():
     one, other = fit_temperature(rows.margin[first]), fit_temperature(rows.margin[~first])
     assert calibration.half_temperatures == (one, other)
     expected = (
-        100 * negative_log_likelihood(rows.margin[first], temperature=other)
-        + 100 * negative_log_likelihood(rows.margin[~first], temperature=one)
+        log_losses(rows.margin[first], temperature=other).sum() + log_losses(rows.margin[~first], temperature=one).sum()
     ) / 200
     assert calibration.after.nll_nats.value == pytest.approx(expected)
 

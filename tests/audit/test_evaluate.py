@@ -160,6 +160,18 @@ def test_the_label_curve_takes_the_base_features_where_there_are_some():
     assert isinstance(off, Absent)
 
 
+@pytest.mark.parametrize(("max_tokens", "n_cut"), [(64, 80 + 80), (4096, 0)])
+def test_an_evaluation_counts_the_conversations_that_were_cut_to_fit(tmp_path, max_tokens, n_cut):
+    base = save_base(tmp_path / "base", "decoder")
+    encoder = ConversationEncoder(load_tokenizer(base), max_tokens=max_tokens)
+    scorer = ReferenceScorer(build(ModelSettings(base=base), seed=0), encoder, overlength="truncate")
+    heldout, train = many(40), many(60, start=100)
+    scorer.score([heldout[0].conversation(0)])  # an earlier call is not this evaluation's
+    counts = evaluate(scorer, heldout, train=train, max_label_curve_preferences=0).counts
+    assert (counts.scored, counts.truncated) == (2 * 40 + 2 * 40, n_cut)
+    assert evaluate(rater(heldout, right=0.8), heldout).counts.truncated is None
+
+
 def test_a_table_and_a_real_small_model_go_through(tmp_path):
     base = save_base(tmp_path / "base", "decoder")
     model = build(ModelSettings(base=base), seed=0)

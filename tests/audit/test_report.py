@@ -68,6 +68,15 @@ def test_every_part_is_shown(report):
     assert "THE SOURCES CONTRADICT EACH OTHER" in report.markdown
 
 
+def test_the_head_says_how_many_conversations_were_cut_to_fit(full, report):
+    assert full.counts.truncated is None
+    for page, end in ((report.html, "<h2>"), (report.markdown, "\n## ")):
+        assert "not counted" in page.partition(end)[0]
+    cut = render_report(replace(full, counts=replace(full.counts, scored=1200, truncated=34)))
+    for page, end in ((cut.html, "<h2>"), (cut.markdown, "\n## ")):
+        assert "34 of 1,200 conversations" in page.partition(end)[0]
+
+
 def test_the_page_fetches_nothing(report):
     page = report.html
     assert not re.search(r"<(script|link|img|iframe)\b", page)

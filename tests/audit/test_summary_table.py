@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import io
 
 from rich.console import Console
@@ -23,6 +24,14 @@ def test_accuracy_floors_lengths_and_sources_stand_in_the_table():
         assert needle in text
     assert f"{100 * evaluation.accuracy.estimate.value:.1f}%" in text
     assert "0 equal rewards count half" in text
+
+
+def test_conversations_that_were_cut_to_fit_are_counted_under_the_table():
+    heldout = many(20)
+    evaluation = evaluate(rater(heldout, right=0.8), heldout)
+    assert "cut to fit" not in shown(summary_table(evaluation))
+    cut = dataclasses.replace(evaluation, counts=dataclasses.replace(evaluation.counts, truncated=7))
+    assert "7 of 40 conversations were too long and were cut to fit" in shown(summary_table(cut))
 
 
 def test_findings_show_what_is_wrong_and_nothing_else():

@@ -57,10 +57,19 @@ def test_standard_input_and_an_output_file(
     assert out.read_text() == expected
 
 
-def test_an_overlong_text_is_refused_or_cut_as_asked(cli: Callable, tmp_path: Path, tiny_reward_model: Path):
+def test_an_overlong_text_is_refused_by_file_and_line_or_cut_as_asked(
+    cli: Callable, tmp_path: Path, tiny_reward_model: Path
+):
     path = tmp_path / "rows.jsonl"
-    path.write_text(json.dumps({"prompt": "x" * 400, "response": "4"}) + "\n")
-    refused = cli("score", tiny_reward_model, path)
-    assert refused.code == 4
-    assert "at most 200 tokens" in refused.err
-    assert cli("score", tiny_reward_model, path, "--truncate").code == 0
+    long = json.dumps({"prompt": "2+2?", "responses": ["4", "x" * 400]})
+    path.write_text(f"{_text()}\n{long}\n{_text()}")  # an empty line, too: rows and lines are not the same
+    for engine in ("bucketed", "reference"):
+        refused = cli("score", tiny_reward_model, path, "--engine", engine)
+        assert refused.code == 4
+        assert refused.err.startswith("rewardsmith: rows.jsonl:6: ")
+        assert "at most 200 tokens" in refused.err
+        assert "--truncate" in refused.err
+        before = [json.loads(line)["id"] for line in refused.out.splitlines()]
+        assert before == ["a", 2, "c", "d"]
+    cut = cli("score", tiny_reward_model, path, "--truncate")
+    assert (cut.code, len(cut.out.splitlines())) == (0, 9)

@@ -25,6 +25,7 @@ def test_run_ends_with_a_table_and_the_path_of_the_report(cli: Callable, base: s
     assert outcome.code == 0, outcome.err
     for text in ("this model", "longer wins", "bag of words", str(tmp_path / "out" / "evaluation" / "report.html")):
         assert text in outcome.out.replace("\n", "")
+    assert f"Data card: {tmp_path / 'out' / 'card' / 'card.html'}" in outcome.out
     again = _run(cli, base, tmp_path / "out", "--set", "training.epochs=1", "--json")
     printed = json.loads(again.out)
     assert [stage["reused"] for stage in printed["stages"]] == [True, True, False]
@@ -73,6 +74,31 @@ def test_any_checkpoint_is_evaluated_on_any_pairs(cli: Callable, tmp_path: Path,
     evaluation = json.loads(outcome.out)
     assert evaluation["counts"]["pairs"] == 30
     assert "reason" in evaluation["gap"]
+
+
+def test_clean_data_are_said_to_be_clean(cli: Callable, pairs: Path):
+    assert "every row can be used" in cli("data", "check", pairs).out
+    pairs.write_text(pairs.read_text() + "{}\n")
+    assert "every row can be used" not in cli("data", "check", pairs).out
+
+
+def test_an_item_of_a_list_is_set_by_its_number(cli: Callable, pairs: Path):
+    checked = cli("data", "check", "none.jsonl", "--set", f"data.sources.0.path={pairs}", "--json")
+    assert (checked.code, json.loads(checked.out)["kept"]) == (0, 30)
+    refused = cli("data", "check", pairs, "--set", "data.sources.1.path=x")
+    assert (refused.code, refused.out) == (2, "")
+    assert "the number, from 0, of an item of sources, of which the recipe has 1" in refused.err
+
+
+def test_an_evaluation_says_how_many_conversations_were_cut(
+    cli: Callable, tmp_path: Path, tiny_reward_model: Path, pairs: Path
+):
+    with pairs.open("a") as stream:
+        stream.write(json.dumps({"prompt": "x" * 400, "chosen": "yes", "rejected": "no"}) + "\n")
+    outcome = cli("evaluate", tiny_reward_model, pairs, "--out", tmp_path / "out")
+    assert outcome.code == 0, outcome.err
+    assert "2 of 62 conversations were too long and were cut to fit" in " ".join(outcome.out.split())
+    assert "2 of 62 conversations" in (tmp_path / "out" / "report.md").read_text().partition("\n## ")[0]
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from rewardsmith.core.errors import ArtefactError, SettingsError
 from rewardsmith.core.manifest import Manifest
 from rewardsmith.core.settings import Settings
 from rewardsmith.core.store import (
+    _exchange,
     is_current,
     load_settings,
     read_manifest,
@@ -150,6 +152,95 @@ def test_kill_9_in_the_middle_leaves_the_earlier_artefact_whole(tmp_path: Path):
     make(tmp_path / "a", "again")
     assert (tmp_path / "a" / "data.txt").read_text() == "again"
     assert [p.name for p in tmp_path.iterdir()] == ["a"]
+
+
+KILLED_WHILE_REPLACING = """
+import ctypes, os, shutil, signal, sys
+from pathlib import Path
+from rewardsmith.core.manifest import Manifest
+from rewardsmith.core.store import writing_artefact
+
+def and_die(change):
+    def changed(*arguments, **options):
+        change(*arguments, **options)
+        os.kill(os.getpid(), signal.SIGKILL)
+    return changed
+
+if sys.argv[2] == "without exchange":
+    ctypes.CDLL = lambda *_, **__: object()
+with writing_artefact(Path(sys.argv[1]), Manifest(kind="preferences", config={})) as draft:
+    (draft.folder / "data.txt").write_text("second")
+    match sys.argv[3]:
+        case "first rename":
+            Path.rename = and_die(Path.rename)
+        case "removal":
+            shutil.rmtree = and_die(lambda *_, **__: None)
+"""
+
+
+def kill_while_replacing(path: Path, system: str, moment: str) -> int:
+    command = [sys.executable, "-c", KILLED_WHILE_REPLACING, str(path), system, moment]
+    return subprocess.run(command, timeout=30).returncode
+
+
+def exchanges(folder: Path) -> bool:
+    for name in ("x", "y"):
+        (folder / name).mkdir()
+    done = _exchange(folder / "x", folder / "y")
+    for name in ("x", "y"):
+        (folder / name).rmdir()
+    return done
+
+
+def test_there_is_no_moment_without_an_artefact_where_names_can_be_exchanged(tmp_path: Path):
+    if not exchanges(tmp_path):
+        pytest.skip("this file system cannot exchange two names")
+    make(tmp_path / "a", "first")
+    # It ends by itself: nothing is renamed on the way.
+    assert kill_while_replacing(tmp_path / "a", "with exchange", "first rename") == 0
+    assert (tmp_path / "a" / "data.txt").read_text() == "second"
+    make(tmp_path / "a", "first")
+    assert kill_while_replacing(tmp_path / "a", "with exchange", "removal") == -signal.SIGKILL
+    assert (tmp_path / "a" / "data.txt").read_text() == "second"
+    make(tmp_path / "a", "third")
+    assert [p.name for p in tmp_path.iterdir()] == ["a"]
+
+
+@pytest.mark.parametrize("reader", ["read", "write"])
+def test_an_artefact_that_was_moved_aside_is_put_back(tmp_path: Path, reader: str):
+    make(tmp_path / "a", "first")
+    assert kill_while_replacing(tmp_path / "a", "without exchange", "first rename") == -signal.SIGKILL
+    assert not (tmp_path / "a").exists()
+    if reader == "read":
+        verify_artefact(tmp_path / "a", "preferences")
+        assert (tmp_path / "a" / "data.txt").read_text() == "first"
+    else:
+        with pytest.raises(RuntimeError), writing_artefact(tmp_path / "a", manifest()):
+            raise RuntimeError
+        assert (tmp_path / "a" / "data.txt").read_text() == "first"
+        with pytest.raises(ArtefactError, match="holds something else"):
+            make(tmp_path / "a", kind="reward-model")
+    make(tmp_path / "a", "third")
+    assert (tmp_path / "a" / "data.txt").read_text() == "third"
+    assert [p.name for p in tmp_path.iterdir()] == ["a"]
+
+
+def test_an_old_artefact_whose_removal_was_cut_off_is_removed(tmp_path: Path):
+    make(tmp_path / "a", "first")
+    assert kill_while_replacing(tmp_path / "a", "without exchange", "removal") == -signal.SIGKILL
+    assert (tmp_path / "a" / "data.txt").read_text() == "second"
+    make(tmp_path / "a", "third")
+    assert [p.name for p in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_link_to_another_place_stays_a_link(tmp_path: Path):
+    (tmp_path / "large-disk").mkdir()
+    (tmp_path / "a").symlink_to(tmp_path / "large-disk" / "a")
+    for text in ("first", "second"):
+        make(tmp_path / "a", text)
+        assert (tmp_path / "a").is_symlink()
+        assert (tmp_path / "large-disk" / "a" / "data.txt").read_text() == text
+    assert [p.name for p in (tmp_path / "large-disk").iterdir()] == ["a"]
 
 
 def test_write_json_replaces_whole_files_only(tmp_path: Path):

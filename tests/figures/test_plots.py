@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from rewardsmith.core.finding import Estimate
-from rewardsmith.figures.plots import Curve, bars, curves, histogram, reliability_diagram, scatter
+from rewardsmith.figures.plots import Curve, bars, curves, histogram, reliability_diagram
 from rewardsmith.figures.style import GRID, INK
 from rewardsmith.numerics.calibration import reliability
 
@@ -41,18 +41,13 @@ def draw_bars() -> str:
     return bars({"model": SHARE, "one group": one}, title="Accuracy", x_label="share", references={"coin": 0.5})
 
 
-def draw_scatter() -> str:
-    return scatter(MARGINS, 2 * MARGINS + 1, title="Both", x_label="length", y_label="reward")
-
-
-ALL = [draw_histogram, draw_lengths, draw_reliability, draw_curves, draw_bars, draw_scatter]
+ALL = [draw_histogram, draw_lengths, draw_reliability, draw_curves, draw_bars]
 LABELS = [
     ("Margins", "margin", "share of pairs"),
     ("Lengths", "characters", "1,000"),
     ("Calibration", "predicted probability", "observed share"),
     ("Loss", "step", "log 2"),
     ("Accuracy", "coin", "one group"),
-    ("Both", "length", "trend: +2 for each unit"),
 ]
 
 
@@ -95,7 +90,6 @@ def test_the_same_picture_gives_the_same_bytes_and_leaves_the_settings_alone(dra
 def test_the_alt_text_says_the_numbers():
     assert "model 0.620 [0.600, 0.640] (n=300)" in draw_bars()
     assert f"a {np.median(MARGINS):.4g}" in draw_histogram()
-    assert "Trend: +2 reward for each unit of length" in draw_scatter()
 
 
 def test_names_of_data_are_text():
@@ -116,7 +110,6 @@ def test_pictures_without_data_say_so():
         reliability_diagram([], title="t"),
         curves({}, title="t", x_label="x", y_label="y"),
         bars({"a": nan}, title="t", x_label="x"),
-        scatter(empty, empty, title="t", x_label="x", y_label="y"),
     ]
     assert all("no data" in texts_of(picture) for picture in pictures)
 
@@ -124,11 +117,3 @@ def test_pictures_without_data_say_so():
 def test_constant_data_are_drawn():
     ones = np.ones(3)
     assert "no data" not in texts_of(histogram({"a": ones}, title="t", x_label="x", log_x=True))
-    assert "trend" not in " ".join(texts_of(scatter(ones, ones, title="t", x_label="x", y_label="y")))
-
-
-def test_many_points_stay_a_small_file():
-    x = np.arange(100_000.0)
-    svg = scatter(x, x, title="t", x_label="x", y_label="y")
-    assert len(svg) < 400_000
-    assert "100000 points" in svg

@@ -1,4 +1,4 @@
-"""Plackett–Luce and all pairs of a ranking."""
+"""Plackett–Luce."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rewardsmith.losses.listwise import all_pairs, plackett_luce
+from rewardsmith.losses.listwise import plackett_luce
 from rewardsmith.losses.pairwise import bradley_terry
 
 rewards_lists = st.lists(st.floats(-20, 20, width=32), min_size=2, max_size=5)
@@ -24,7 +24,6 @@ def test_hand_value_of_plackett_luce():
 def test_two_responses_are_bradley_terry():
     rewards = torch.tensor([[1.2, 0.2], [-3.0, 4.0], [0.0, 0.0]])
     torch.testing.assert_close(plackett_luce(rewards), bradley_terry(rewards[:, 0] - rewards[:, 1]))
-    torch.testing.assert_close(all_pairs(rewards), bradley_terry(rewards[:, 0] - rewards[:, 1]))
 
 
 def test_probabilities_of_all_rankings_sum_to_one():
@@ -37,7 +36,6 @@ def test_probabilities_of_all_rankings_sum_to_one():
 def test_a_shift_of_a_prompt_changes_nothing(rewards: list[float], shift: float):
     at = torch.tensor([rewards], dtype=torch.float64)
     torch.testing.assert_close(plackett_luce(at), plackett_luce(at + shift))
-    torch.testing.assert_close(all_pairs(at), all_pairs(at + shift))
 
 
 @given(rewards_lists)
@@ -46,19 +44,12 @@ def test_padding_changes_nothing_whatever_it_holds(rewards: list[float]):
     padded = torch.tensor([[*rewards, math.nan, 1e4, -7.0]])
     present = torch.tensor([[True] * len(rewards) + [False] * 3])
     torch.testing.assert_close(plackett_luce(padded, present), plackett_luce(bare))
-    torch.testing.assert_close(all_pairs(padded, present), all_pairs(bare))
-
-
-def test_all_pairs_is_the_mean_of_the_pairs():
-    # (2, 1, 0): Δ = 1, 2, 1, so (.313262·2 + .126928) / 3 = .251151.
-    assert all_pairs(torch.tensor([[2.0, 1.0, 0.0]])).item() == pytest.approx(0.251151, abs=1e-5)
 
 
 def test_gradients_by_finite_differences_with_padding():
     rewards = torch.tensor([[0.5, -0.2, 1.1], [2.0, 0.1, 0.0]], dtype=torch.float64, requires_grad=True)
     present = torch.tensor([[True, True, True], [True, True, False]])
     assert torch.autograd.gradcheck(lambda r: plackett_luce(r, present), rewards)
-    assert torch.autograd.gradcheck(lambda r: all_pairs(r, present), rewards)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
@@ -77,4 +68,3 @@ def test_extreme_values_are_finite(dtype: torch.dtype):
 def test_the_better_order_has_the_smaller_loss():
     best_first = torch.tensor([[2.0, 1.0, 0.0]])
     assert plackett_luce(best_first) < plackett_luce(best_first.flip(1))
-    assert all_pairs(best_first) < all_pairs(best_first.flip(1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ KINDS = [
     ("decoder", {"trainable": "lora"}),
     ("encoder", {"trainable": "lora"}),
     ("encoder-without-pooler", {"trainable": "lora"}),
+    ("shared", {"trainable": "lora"}),
 ]
 
 
@@ -85,6 +87,29 @@ def test_plain_transformers_gives_the_same_rewards(
     with torch.inference_mode():
         logits = plain(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
     np.testing.assert_allclose(logits.squeeze(-1).numpy(), rewards(model, tokenizer), atol=1e-5)
+
+
+@pytest.mark.parametrize("changes", [{"head": "mlp", "mlp_width": 5}, {"pooling": "mean"}])
+@pytest.mark.parametrize("kind", ["decoder", "encoder", "encoder-without-pooler"])
+def test_the_adapter_of_a_model_of_our_own_gives_the_same_rewards_wherever_it_lies(
+    tiny: Any, tmp_path: Path, kind: str, changes: dict[str, Any]
+) -> None:
+    model, tokenizer, base = trained(tiny, tmp_path / "base", kind, {"trainable": "lora", **changes})
+    save(model, tokenizer, tmp_path / "rm", base=base)
+    expected = rewards(model, tokenizer)
+    merged = load_checkpoint(tmp_path / "rm")
+    np.testing.assert_allclose(rewards(merged.model, merged.tokenizer), expected, atol=1e-5)
+    beside = load_checkpoint(tmp_path / "rm" / "adapter")
+    np.testing.assert_allclose(rewards(beside.model, beside.tokenizer), expected, atol=1e-5)
+    moved = shutil.copytree(tmp_path / "rm" / "adapter", tmp_path / "moved")
+    tokenizer.save_pretrained(moved)
+    loaded = load_checkpoint(moved)
+    np.testing.assert_allclose(rewards(loaded.model, loaded.tokenizer), expected, atol=1e-5)
+    # As earlier versions left it: the card and the head beside the merged model only.
+    for name in ("reward_model.json", "reward_head.safetensors"):
+        (tmp_path / "rm" / "adapter" / name).unlink(missing_ok=True)
+    older = load_checkpoint(tmp_path / "rm" / "adapter")
+    np.testing.assert_allclose(rewards(older.model, older.tokenizer), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["decoder", "encoder", "encoder-without-pooler"])

@@ -120,6 +120,23 @@ def test_an_adapter_without_its_head_raises(tiny: Any, tmp_path: Path) -> None:
         load_checkpoint(tmp_path / "bad" / "adapter")
 
 
+BOTH_WAYS = """
+import sys
+from pathlib import Path
+from rewardsmith.models.checkpoint import save
+from rewardsmith.models.load import load_checkpoint
+loaded = load_checkpoint(sys.argv[1])
+save(loaded.model, loaded.tokenizer, Path(sys.argv[2]))
+"""
+
+
+def test_nothing_is_printed_while_a_model_is_loaded_and_saved(tiny_reward_model: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", BOTH_WAYS, str(tiny_reward_model), str(tmp_path / "rm")]
+    environment = {name: value for name, value in os.environ.items() if name != "HF_HUB_DISABLE_PROGRESS_BARS"}
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=True)
+    assert result.stdout == result.stderr == ""
+
+
 FROM_CACHE = """
 import torch
 from rewardsmith.models.load import load_checkpoint

@@ -49,6 +49,20 @@ def test_more_blocks_than_there_are(base: str) -> None:
         build(ModelSettings(base=base, trainable="last_blocks", blocks=3), seed=0)
 
 
+@pytest.mark.parametrize(("mode", "share"), [("all", 1.0), ("head", 0.0), ("lora", 0.0)])
+def test_layers_that_share_their_weights_are_trained_together(tiny: Any, tmp_path: Path, mode: Any, share: float):
+    model = build(ModelSettings(base=tiny.save_base(tmp_path, "shared"), trainable=mode), seed=0)
+    inner = [p for name, p in model.named_parameters() if "albert_layer" in name and "lora" not in name]
+    assert len(inner) == 16
+    assert sum(parameter.requires_grad for parameter in inner) == share * len(inner)
+
+
+def test_the_last_of_layers_that_share_their_weights_cannot_be_trained_alone(tiny: Any, tmp_path: Path):
+    base = tiny.save_base(tmp_path, "shared")
+    with pytest.raises(SettingsError, match=r"share their weights.*wanted trainable: all, head or lora; got 3 layers"):
+        build(ModelSettings(base=base, trainable="last_blocks", blocks=1), seed=0)
+
+
 def test_lora_trains_adapters_and_head(base: str) -> None:
     model = build(ModelSettings(base=base, trainable="lora", lora_rank=2), seed=0)
     names = trained(model)

@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import (
+    AlbertConfig,
+    AlbertModel,
     BertConfig,
     BertForSequenceClassification,
     BertModel,
@@ -93,6 +95,22 @@ def bert_config(**changes: Any) -> BertConfig:
     return BertConfig(**(values | changes))
 
 
+def albert_config() -> AlbertConfig:
+    """See `llama_config`."""
+    return AlbertConfig(
+        vocab_size=256 + len(ENCODER_TOKENS),
+        embedding_size=16,
+        hidden_size=HIDDEN,
+        intermediate_size=48,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        max_position_embeddings=256,
+        initializer_range=0.2,
+        pad_token_id=0,
+        num_labels=1,
+    )
+
+
 def llama(**changes: Any) -> LlamaForSequenceClassification:
     """A decoder with a `score` head."""
     torch.manual_seed(0)
@@ -106,11 +124,15 @@ def bert(**changes: Any) -> BertForSequenceClassification:
 
 
 def save_base(folder: Path, kind: str, *, pooler: bool = True) -> str:
-    """A base model without a reward head, and its tokenizer. `kind` is `decoder` or `encoder`."""
+    """A base model without a reward head, and its tokenizer. `kind` is `decoder`, `encoder`, or `shared`: an encoder
+    whose three layers are one."""
     torch.manual_seed(0)
     if kind == "decoder":
         LlamaForCausalLM(llama_config()).save_pretrained(folder)
         decoder_tokenizer().save_pretrained(folder)
+    elif kind == "shared":
+        AlbertModel(albert_config(), add_pooling_layer=pooler).save_pretrained(folder)
+        encoder_tokenizer().save_pretrained(folder)
     else:
         BertModel(bert_config(), add_pooling_layer=pooler).save_pretrained(folder)
         encoder_tokenizer().save_pretrained(folder)

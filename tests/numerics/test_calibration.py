@@ -1,4 +1,4 @@
-"""Calibration: temperature, reliability, ECE, Brier, NLL."""
+"""Calibration: temperature, reliability, ECE, squared errors, log losses."""
 
 from __future__ import annotations
 
@@ -15,11 +15,9 @@ from scipy.special import expit
 
 from rewardsmith.core.errors import DataError
 from rewardsmith.numerics.calibration import (
-    brier,
     expected_calibration_error,
     fit_temperature,
     log_losses,
-    negative_log_likelihood,
     reliability,
     squared_errors,
 )
@@ -77,35 +75,32 @@ def test_degenerate_temperatures():
 def test_a_fitted_temperature_lowers_the_loss():
     margins = noisy_pairs(2001, 3.0)
     fitted = fit_temperature(margins)
-    assert negative_log_likelihood(margins, temperature=fitted) < negative_log_likelihood(margins)
+    lowest = log_losses(margins, temperature=fitted).mean()
+    assert lowest < log_losses(margins).mean()
     for nearby in (0.98, 1.02):
-        assert negative_log_likelihood(margins, temperature=fitted) < negative_log_likelihood(
-            margins, temperature=fitted * nearby
-        )
+        assert lowest < log_losses(margins, temperature=fitted * nearby).mean()
 
 
-def test_hand_values_of_brier_and_nll():
+def test_hand_values_of_squared_errors_and_log_losses():
     margins = np.array([0.0, math.log(3)])
     # σ: ½ and ¾; errors ¼ and 1/16; −log: log 2 and log(4/3).
     assert squared_errors(margins) == pytest.approx([0.25, 0.0625])
-    assert brier(margins) == pytest.approx(0.15625)
     assert log_losses(margins) == pytest.approx([math.log(2), math.log(4 / 3)])
-    assert negative_log_likelihood(margins) == pytest.approx((math.log(2) + math.log(4 / 3)) / 2)
     # At T = log 3 / log 9 = ½ the second becomes σ(log 9) = .9.
-    assert brier(margins, temperature=0.5) == pytest.approx((0.25 + 0.01) / 2)
+    assert squared_errors(margins, temperature=0.5) == pytest.approx([0.25, 0.01])
 
 
 def test_against_sklearn_on_both_orders():
     margins = noisy_pairs(301, 2.0)
     probs, labels = expit(np.concatenate([margins, -margins])), np.repeat([1, 0], 301)
-    assert negative_log_likelihood(margins) == pytest.approx(sklearn.metrics.log_loss(labels, probs))
-    assert brier(margins) == pytest.approx(sklearn.metrics.brier_score_loss(labels, probs))
+    assert log_losses(margins).mean() == pytest.approx(sklearn.metrics.log_loss(labels, probs))
+    assert squared_errors(margins).mean() == pytest.approx(sklearn.metrics.brier_score_loss(labels, probs))
 
 
 @given(st.lists(st.tuples(st.floats(-9, 9), st.floats(0, 1)), min_size=1, max_size=20))
 def test_swapping_the_sides_changes_nothing(rows: list[tuple[float, float]]):
     margins, prob = np.array(rows).T
-    for score in (brier, negative_log_likelihood, expected_calibration_error):
+    for score in (squared_errors, log_losses, expected_calibration_error):
         assert score(-margins, 1 - prob) == pytest.approx(score(margins, prob), abs=1e-9)
 
 
@@ -161,14 +156,13 @@ def test_groups_widen_the_intervals():
 
 def test_no_pairs():
     empty = np.empty(0)
-    assert math.isnan(brier(empty))
-    assert math.isnan(negative_log_likelihood(empty))
+    assert len(squared_errors(empty)) == len(log_losses(empty)) == 0
     assert math.isnan(expected_calibration_error(empty))
     assert reliability(empty) == []
 
 
 def test_extreme_margins_stay_finite():
-    assert negative_log_likelihood(np.array([1e4, -1e4])) == pytest.approx(5000)
+    assert log_losses(np.array([1e4, -1e4])) == pytest.approx([0, 1e4])
     assert math.isfinite(fit_temperature(np.array([1e-30, 1e30, -1.0])))
 
 
@@ -177,4 +171,4 @@ def test_extreme_margins_stay_finite():
 )
 def test_bad_input_is_refused(margins: list[float], prob: list[float]):
     with pytest.raises((DataError, TypeCheckError)):
-        brier(np.array(margins), np.array(prob))
+        squared_errors(np.array(margins), np.array(prob))

@@ -21,6 +21,18 @@ def test_several_data_paths_are_read_by_their_columns(tmp_path: Path):
     assert [(source.path, source.rating) for source in sources] == [("a.jsonl", None), ("b.jsonl", None)]
 
 
+def test_what_is_said_about_reading_goes_for_every_source(tmp_path: Path):
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text("data: {sources: [{path: a.jsonl, rating: helpfulness, split: old}, {path: owner/name}]}")
+    sources = load_recipe(recipe, reading={"split": "test", "layout": "explicit"}).data.sources
+    assert [(s.path, s.split, s.layout, s.rating) for s in sources] == [
+        ("a.jsonl", "test", "explicit", "helpfulness"),
+        ("owner/name", "test", "explicit", None),
+    ]
+    (named,) = load_recipe(None, data=["b.jsonl"], reading={"subset": "s"}).data.sources
+    assert (named.path, named.subset) == ("b.jsonl", "s")
+
+
 def test_overrides_go_over_the_file(tmp_path: Path):
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text("training: {epochs: 2}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,14 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from rewardsmith.core.store import verify_artefact
+from rewardsmith.core.digest import digest_json
+from rewardsmith.core.store import verify_artefact, write_manifest
+from rewardsmith.pipeline.describe import write_card
 from rewardsmith.pipeline.load import load_recipe
 from rewardsmith.pipeline.run import run
 from rewardsmith.preferences.store import load_table
 from rewardsmith.training.recipe import Recipe
+from rewardsmith.training.resume import run_digest, work_folder
 
 
 def _recipe(base: str, *more: str) -> Recipe:
@@ -35,7 +39,38 @@ def test_every_stage_leaves_a_whole_artefact(finished):
     assert [stage.name for stage in result.stages] == ["data", "model", "evaluation"]
     for kind, name in (("preferences", "data"), ("reward-model", "model"), ("evaluation", "evaluation")):
         verify_artefact(out / name, kind)
-    assert sorted(p.name for p in out.iterdir()) == ["data", "evaluation", "model"]
+    assert sorted(p.name for p in out.iterdir()) == ["card", "data", "evaluation", "model"]
+
+
+def test_the_card_of_the_data_is_written_once_and_anew_for_other_data(finished, tmp_path: Path):
+    recipe, out, result = finished
+    data = verify_artefact(out / "data", "preferences")
+    assert verify_artefact(out / "card", "data-card").parents == {"data": data.digest}
+    assert result.card == out / "card" / "card.html"
+    card = json.loads((out / "card" / "card.json").read_text())
+    assert card["preferences"] == data.counts["kept_train"]
+    assert set(card["floors"]) == {"longer wins", "shorter wins", "bag of words"}
+    assert recipe.name in result.card.read_text()
+
+    copied = shutil.copytree(out, tmp_path / "out")
+    page = copied / "card" / "card.html"
+    before = page.stat().st_mtime_ns
+    write_card(copied / "data", copied / "card", name=recipe.name)
+    assert page.stat().st_mtime_ns == before
+    (copied / "data" / "review.jsonl").write_text("{}\n")
+    write_manifest(copied / "data", data)
+    write_card(copied / "data", copied / "card", name=recipe.name)
+    assert page.stat().st_mtime_ns > before
+
+
+def test_the_leftovers_of_a_killed_training_go_though_its_model_is_current(finished, tmp_path: Path):
+    recipe, out, _ = finished
+    copied = shutil.copytree(out, tmp_path / "out")
+    manifest = verify_artefact(copied / "model", "reward-model")
+    digest = run_digest(recipe, digest_json(manifest.parents), precision=manifest.counts["precision"], processes=1)
+    (work_folder(copied / "model", digest) / "checkpoint-1").mkdir(parents=True)
+    assert [stage.reused for stage in run(recipe, copied).stages] == [True, True, False]
+    assert sorted(p.name for p in copied.iterdir()) == ["card", "data", "evaluation", "model"]
 
 
 def test_each_artefact_names_its_parents(finished):

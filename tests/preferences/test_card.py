@@ -66,6 +66,18 @@ def test_markdown_tells_the_story(card: DataCard):
     assert "6 of 36 rows" in text
 
 
+def test_what_was_changed_inside_is_shown_where_there_is_any():
+    repairs = {"merged_responses": 0, "overlong_responses.responses": 7}
+    card = describe(make_rows(3), repairs=repairs, with_floors=False)
+    assert card.to_json()["changed_inside"] == repairs
+    text = card.to_markdown().replace("\\", "")
+    assert "## Changed inside preferences" in text
+    assert "| overlong_responses.responses | 7 |" in text
+    assert "merged_responses" not in text
+    nothing = describe(make_rows(3), repairs={"merged_responses": 0}, with_floors=False)
+    assert "Changed inside" not in nothing.to_markdown()
+
+
 def test_length_bias_is_called_out(card: DataCard):
     assert "“longer wins” is right in 80.0%" in card.to_markdown()
     balanced = describe(make_rows(2), with_floors=False)

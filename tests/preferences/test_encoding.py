@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -74,9 +76,63 @@ def test_truncation_never_reaches_the_responses(byte_encoder):
     assert bare.reason == Reason.TRUNCATED_EQUAL
 
 
+def ranking(prompt: str, *responses: str) -> Item:
+    """Best first; every two are a pair."""
+    pairs = tuple(Pair(i, j) for i, j in combinations(range(len(responses)), 2))
+    return dataclasses.replace(item(prompt, *responses), pairs=pairs)
+
+
+def test_a_response_that_is_too_long_leaves_its_group_and_nothing_else(byte_encoder):
+    # <bos> user:q<eos> = 8, assistant:...<eos> = 11 more and the text: "aa" ends at 21, the long one at 49.
+    row = ranking("q", "aa", "x" * 30, "b", "c")
+    expected = byte_encoder.encode([row.prompt + row.responses[k] for k in (0, 2, 3)])
+    encoded = encode([row], byte_encoder, max_tokens=21, policy="drop")[0]
+    assert whole(encoded) == [ids.tolist() for ids in expected]
+    assert isinstance(encoded, Encoded)
+    assert (encoded.kept, encoded.cut_tokens) == ((0, 2, 3), 0)
+    every = encode([row], byte_encoder, max_tokens=49, policy="drop")[0]
+    assert isinstance(every, Encoded)
+    assert every.kept is None
+
+
+def test_responses_left_without_a_pair_go_too(byte_encoder):
+    row = dataclasses.replace(ranking("q", "x" * 30, "a", "b", "c"), pairs=(Pair(0, 1), Pair(2, 3)))
+    encoded = encode([row], byte_encoder, max_tokens=30, policy="drop")[0]
+    assert isinstance(encoded, Encoded)
+    assert encoded.kept == (2, 3)
+    # The best of a best-against-the-rest group is in every pair.
+    star = dataclasses.replace(row, pairs=(Pair(0, 1), Pair(0, 2), Pair(0, 3)))
+    assert encode([star], byte_encoder, max_tokens=30, policy="drop")[0] == Rejection(Reason.TOO_LONG, "49 tokens > 30")
+
+
+def test_what_is_left_of_a_group_must_differ(byte_encoder):
+    row = ranking("q", "same", "x" * 30, "same")
+    left = encode([row], byte_encoder, max_tokens=30, policy="drop")[0]
+    assert isinstance(left, Rejection)
+    assert left.reason == Reason.IDENTICAL
+
+
+def test_truncation_cuts_by_the_longest_response_that_can_fit(byte_encoder):
+    # The prompt has <bos> and 16 tokens. In 30, with the <bos>, a response of 18 letters and its 11 others fits alone.
+    row = ranking("0123456789", "a", "x" * 18, "y" * 19, "b")
+    encoded = encode([row], byte_encoder, max_tokens=30, policy="truncate")[0]
+    assert isinstance(encoded, Encoded)
+    assert encoded.kept == (0, 1, 3)
+    assert encoded.cut_tokens == 16
+    assert max(map(len, whole(encoded))) == 30
+    full = [byte_encoder.encode([row.prompt + row.responses[k]])[0].tolist() for k in (0, 1, 3)]
+    assert whole(encoded) == [[ids[0], *ids[17:]] for ids in full]
+    # Without that one only what "a" and "b" need is cut: 17 + 12 tokens fit.
+    short = encode([ranking("0123456789", "a", "y" * 20, "b")], byte_encoder, max_tokens=30, policy="truncate")[0]
+    assert isinstance(short, Encoded)
+    assert (short.kept, short.cut_tokens) == ((0, 2), 0)
+
+
 def test_raise_names_the_row(byte_encoder):
     with pytest.raises(OverlengthError, match=r"^f:1: "):
         encode([item("why", "yes", "no")], byte_encoder, max_tokens=10, policy="raise")
+    with pytest.raises(OverlengthError, match=r"^f:1, response 2 of 3: .*got 39 tokens"):
+        encode([ranking("q", "a", "x" * 20, "b")], byte_encoder, max_tokens=30, policy="raise")
 
 
 def test_responses_of_equal_tokens_are_refused(byte_encoder):

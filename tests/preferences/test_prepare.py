@@ -15,11 +15,12 @@ import pytest
 from rewardsmith.core.errors import DataError, OverlengthError
 from rewardsmith.core.store import verify_artefact
 from rewardsmith.preferences import prepare as stage
+from rewardsmith.preferences.keys import group_hash
 from rewardsmith.preferences.outcome import Reason, destination
 from rewardsmith.preferences.prepare import check, prepare
+from rewardsmith.preferences.report import repairs_in
 from rewardsmith.preferences.settings import DataSettings, SourceSettings
 from rewardsmith.preferences.shingles import jaccard
-from rewardsmith.preferences.split import is_heldout
 from rewardsmith.preferences.store import KIND, load_table
 
 SHARE, SALT = 0.2, "rewardsmith"
@@ -42,9 +43,13 @@ def _word(number: int) -> str:
     return "".join(chr(ord("a") + int(digit)) for digit in str(number * 7919 + 100))
 
 
+def is_heldout(group: str) -> bool:
+    return group_hash(group, SALT) < SHARE * 2**64
+
+
 def groups_of(side: bool, count: int, start: int = 1000) -> list[str]:
     names = (f"g{number}" for number in range(start, start + 10_000))
-    return [name for name in names if is_heldout(name, SHARE, salt=SALT) == side][:count]
+    return [name for name in names if is_heldout(name) == side][:count]
 
 
 def settings_for(*paths: str, **values) -> DataSettings:
@@ -118,7 +123,7 @@ def test_rows_stand_on_their_groups_side_whole_and_encoded(tmp_path, write_rows,
         table = load_table(tmp_path / "out", split)
         for index, preference in enumerate(table):
             number = int(preference.group[1:])
-            assert is_heldout(preference.group, SHARE, salt=SALT) == (split == "heldout")
+            assert is_heldout(preference.group) == (split == "heldout")
             assert preference.prompt[0].content == row(number)["prompt"]
             assert preference.pairs[0].margin == 0.5 * number
             encoded = table.encoded(index)
@@ -200,6 +205,53 @@ def test_truncation_is_counted(tmp_path, write_rows, byte_encoder):
                 assert sequence[1:] == ids[len(ids) - len(sequence) + 1 :].tolist()
     with pytest.raises(OverlengthError, match=r"rows.jsonl:41: "):
         prepare(settings_for(path, max_tokens=256, overlength="raise"), tmp_path / "raise", byte_encoder)
+
+
+@pytest.mark.parametrize(("policy", "letters"), [("drop", 250), ("truncate", 300)])
+def test_an_overlong_response_of_a_group_goes_alone_and_is_counted(tmp_path, write_rows, byte_encoder, policy, letters):
+    rankings = [
+        {"prompt": f"Rank {n}: {_word(n)} {_word(n + 1)}", "responses": ["best", "x" * letters, "good", "poor"]}
+        for n in range(40)
+    ]
+    star = {"prompt": "A star.", "chosen": ["x" * letters], "rejected": ["a", "b"]}
+    pairs = write_rows([row(number) for number in range(30)] + [row(30, chosen="x" * letters)], "pairs.jsonl")
+    paths = pairs, write_rows(rankings, "ranks.jsonl"), write_rows([star], "star.jsonl")
+    settings = settings_for(*paths, max_tokens=256, overlength=policy, near_duplicate_similarity=None)
+    counts = prepare(settings, tmp_path / "out", byte_encoder).counts
+    assert counts["reasons"] == {"too-long" if policy == "drop" else "truncated-to-equal": 2}
+    assert total(counts) == counts["read"] == 72
+    # Of each ranking one response went, and three of its six pairs.
+    assert counts["overlong_responses"] == {"preferences": 40, "responses": 40, "pairs": 120}
+    assert counts["truncated"] == {"preferences": 0, "tokens": 0}
+    assert counts["train"]["pairs"] + counts["heldout"]["pairs"] == 30 + 40 * 3
+    assert repairs_in(counts)["overlong_responses.pairs"] == 120
+    found = 0
+    for split in ("train", "heldout"):
+        table = load_table(tmp_path / "out", split)
+        for index, preference in enumerate(table):
+            if preference.prompt[0].content.startswith("Rank"):
+                found += 1
+                assert [response[0].content for response in preference.responses] == ["best", "good", "poor"]
+                assert [pair[:2] for pair in preference.pairs] == [(0, 1), (0, 2), (1, 2)]
+                whole = byte_encoder.encode([preference.conversation(k) for k in range(3)])
+                encoded = table.encoded(index)
+                assert [[*encoded.prefix, *tail] for tail in encoded.tails] == [ids.tolist() for ids in whole]
+                assert encoded.pairs == preference.pairs
+    assert found == 40
+
+
+def test_only_what_stays_counts_as_shortened(tmp_path, write_rows, byte_encoder):
+    # Ten of the first source are too long, so that ten shortened rankings go after they were tokenised.
+    sound = [row(number, chosen="x" * 300 if number < 10 else "short") for number in range(20)]
+    few = write_rows(sound, "few.jsonl")
+    rankings = [
+        {"prompt": f"Rank {n}: {_word(n)} {_word(n + 1)}", "responses": ["best", "x" * 300, "poor"]} for n in range(30)
+    ]
+    settings = settings_for(
+        few, write_rows(rankings), max_tokens=256, balance_sources=True, near_duplicate_similarity=None
+    )
+    counts = prepare(settings, tmp_path / "out", byte_encoder).counts
+    assert counts["overlong_responses"] == {"preferences": 10, "responses": 10, "pairs": 20}
 
 
 def test_rankings_ties_votes_and_margins_reach_the_table(tmp_path, write_rows, byte_encoder):
@@ -303,6 +355,17 @@ def test_check_counts_the_same_without_writing(tmp_path, write_rows):
     assert (source["read"], source["kept"], source["tie"]) == (34, 30, 1)
     assert (report.destined("rejected"), report.destined("set_aside"), report.destined("review")) == (3, 1, 0)
     assert [path.name for path in tmp_path.iterdir()] == ["rows.jsonl"]
+
+
+def test_check_counts_what_goes_from_preferences_that_stay(write_rows):
+    # Of ranks 1, 2, 2 the tied pair goes. The same answer twice becomes one, and one of its two pairs goes.
+    rows = [
+        {"prompt": "q", "responses": ["a", "b", "c"], "ranks": [1, 2, 2]},
+        {"prompt": "r", "chosen": ["a"], "rejected": ["b", "b ", "c"]},
+    ]
+    paths = [write_rows([each], f"{number}.jsonl") for number, each in enumerate(rows)]
+    report = check(settings_for(*paths))
+    assert (report.kept, report.merged_responses, report.dropped_pairs) == (2, 1, 2)
 
 
 def test_files_of_the_same_name_are_counted_apart(tmp_path, write_rows, byte_encoder):

@@ -65,6 +65,7 @@ def test_source_digests_are_those_of_the_files(tmp_path):
     assert digests == {
         paths[0]: load_file_digest(tmp_path / "one.jsonl"),
         f"{paths[1]}/two.jsonl": load_file_digest(tmp_path / "folder" / "two.jsonl"),
+        "owner/hub-name": store.UNREACHED,
     }
     assert list(store.load_source_digests(DataSettings())) == ["builtin:starter"]
 

@@ -13,8 +13,7 @@ from rewardsmith.training.train import train
 TRAINING = TrainingSettings(
     epochs=8,
     learning_rate=5e-3,
-    batch_size=2,
-    accumulation=2,
+    batch_size=4,
     precision="float32",
     log_every_steps=5,
     save_every_steps=2,

@@ -42,6 +42,29 @@ def test_rotation_keeps_the_latest_and_the_best(tmp_path):
     assert not list(tmp_path.glob(".partial-*"))
 
 
+def test_damaged_checkpoints_never_push_out_a_whole_one(tmp_path):
+    for step in range(1, 7):
+        make(tmp_path, step)
+    (tmp_path / "checkpoint-6" / "complete.json").unlink()
+    (tmp_path / "checkpoint-5" / "values.json").write_text("{  }")
+    (tmp_path / "checkpoint-3" / "values.json").unlink()
+
+    rotate(tmp_path, keep=2)
+
+    assert [step for step, _ in steps_saved(tmp_path)] == [4, 2]
+    assert not list(tmp_path.glob(".partial-*"))
+
+
+def test_the_best_checkpoint_stays_even_damaged_so_that_its_loss_is_told(tmp_path):
+    for step in (1, 2, 3):
+        make(tmp_path, step)
+    (tmp_path / "checkpoint-3" / "values.json").unlink()
+
+    rotate(tmp_path, keep=1, best_step=3)
+
+    assert [step for step, _ in steps_saved(tmp_path)] == [3, 2]
+
+
 def test_publishing_replaces_what_stood_there(tmp_path):
     old = make(tmp_path, 7)
     (old / "values.json").unlink()

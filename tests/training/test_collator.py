@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 
 from rewardsmith.core.preference import Pair
@@ -20,8 +21,9 @@ def test_two_preferences_by_hand():
     first = encoded([5, 6], [[7], [8, 9], [4]], [Pair(0, 1), Pair(2, 1, prob_chosen=0.5, tie=True, weight=3.0)])
     second = encoded([], [[1, 2, 3], [2]], [Pair(1, 0, prob_chosen=0.8, margin=1.5)])
 
-    inputs = PreferenceCollator(pad_id=0)([first, second])
+    (inputs,) = PreferenceCollator(0, layout="padded", token_budget=100)([first, second])
 
+    assert (inputs["tokens"], inputs["computed_tokens"]) == (14, 20)
     assert inputs["input_ids"].tolist() == [[5, 6, 7, 0], [5, 6, 8, 9], [5, 6, 4, 0], [1, 2, 3, 0], [2, 0, 0, 0]]
     assert inputs["attention_mask"].sum(1).tolist() == [3, 4, 3, 3, 1]
     assert inputs["position_ids"][1].tolist() == [0, 1, 2, 3]
@@ -36,9 +38,37 @@ def test_two_preferences_by_hand():
     assert batch.tie.tolist() == [False, True, False]
 
 
-def test_a_device_without_work_computes_one_token_and_no_pair():
-    inputs = PreferenceCollator(pad_id=3)([None])
+@pytest.mark.parametrize("layout", ["shared", "separate", "padded"])
+def test_a_device_without_work_computes_one_token_and_no_pair(layout):
+    (inputs,) = PreferenceCollator(3, layout=layout, token_budget=10)([None])
 
     assert inputs["input_ids"].tolist() == [[3]]
     assert pair_batch(inputs).chosen.shape == (0,)
     assert pair_batch(inputs).sequence_preference.tolist() == [0]
+
+
+def test_a_shared_prompt_stands_once():
+    pair = encoded(range(20, 40), [[7], [8, 9]], [Pair(0, 1)])
+
+    (shared,) = PreferenceCollator(0, layout="shared", token_budget=100)([pair])
+    (separate,) = PreferenceCollator(0, layout="separate", token_budget=100)([pair])
+
+    assert shared["input_ids"].tolist() == [[*range(20, 40), 7, 8, 9]]
+    assert shared["position_ids"][0, 20:].tolist() == [20, 20, 21]
+    assert shared["attention_mask"].tolist() == [[0, 20, -1], [20, 21, 0], [21, 23, 0]]
+    assert shared["ends"].tolist() == [20, 22]
+    assert (shared["tokens"], shared["computed_tokens"]) == (43, 23)
+    assert separate["attention_mask"].tolist() == [[0, 21, -1], [21, 43, -1]]
+    assert (separate["tokens"], separate["computed_tokens"]) == (43, 43)
+
+
+@pytest.mark.parametrize("layout", ["shared", "separate", "padded"])
+def test_the_budget_cuts_the_step_and_keeps_pairs_together(layout):
+    pairs = [encoded(range(20, 20 + n), [[1], [2, 3]], [Pair(0, 1)]) for n in (5, 30, 6, 31, 4)]
+
+    batches = PreferenceCollator(0, layout=layout, token_budget=70)(pairs)
+
+    assert len(batches) > 1
+    assert all(batch["computed_tokens"] <= 70 or len(batch["chosen"]) == 1 for batch in batches)
+    assert sum(len(batch["chosen"]) for batch in batches) == 5
+    assert sum(batch["tokens"] for batch in batches) == sum(2 * n + 3 for n in (5, 30, 6, 31, 4))

@@ -104,9 +104,9 @@ def test_a_mean_of_batch_means_is_something_else():
 
 
 def test_speeds_and_padding():
-    totals = Totals(tokens=300, padded_tokens=400, pairs=6)
+    totals = Totals(tokens=300, computed_tokens=240, pairs=6)
 
-    assert speeds(totals, 2.0) == {"tokens_per_s": 150.0, "pairs_per_s": 3.0, "padding_share": 0.25}
+    assert speeds(totals, 2.0) == {"tokens_per_s": 150.0, "pairs_per_s": 3.0, "computed_share": 0.8}
 
 
 def test_the_largest_reward_has_no_sign():

@@ -7,14 +7,15 @@ import pytest
 import torch
 from tests.training.toy import tiny_model, toy_table, toy_trainer
 
+from rewardsmith.models.load import build
 from rewardsmith.models.settings import ModelSettings
-from rewardsmith.models.trainable import with_trainable
+from rewardsmith.models.trainable import count_parameters, with_trainable
 from rewardsmith.training.calibration import Speed, typical
 from rewardsmith.training.plan import (
     Sizes,
     expected_seconds,
     measure_sizes,
-    padded_batches,
+    micro_batches,
     peak_memory_bytes,
     plan,
     trained_depth,
@@ -24,17 +25,22 @@ from rewardsmith.training.schedule import Cut
 from rewardsmith.training.settings import TrainingSettings
 
 
-def test_padded_tokens_by_hand():
-    # Sorted in one step of four, two micro-batches: lengths (1, 2) with 2 responses each, (3, 9) with 2 and 4.
-    sizes = Sizes(*(np.array(row) for row in ([9, 1, 3, 2], [0] * 4, [0] * 4, [4, 2, 2, 2], [0] * 4)))
+def test_micro_batches_by_hand():
+    # Longest (9, 1, 3, 2), all tokens (29, 2, 6, 4), distinct (12, 2, 4, 3); 4 responses, then 2 each.
+    sizes = Sizes(*(np.array(row) for row in ([9, 1, 3, 2], [29, 2, 6, 4], [12, 2, 4, 3], [4, 2, 2, 2], [0] * 4)))
+    cut = Cut(4)
 
-    assert padded_batches(sizes, Cut(2, 2), seed=0) == [(2 + 2) * 2, (2 + 4) * 9]
+    # Padded as if each had 4 responses: 9 | 3, 2 (4 · 2 · 3 = 24 fits) | 1 would make 36.
+    assert micro_batches(sizes, cut, layout="padded", budget=30, seed=0) == [36, 12, 2]
+    # First fit: 29 | 6, 4, 2. Only the first saves enough to be shared: 12, 6, 4, 2.
+    assert micro_batches(sizes, cut, layout="separate", budget=30, seed=0) == [29, 12]
+    assert micro_batches(sizes, cut, layout="shared", budget=30, seed=0) == [24]
 
 
 def test_the_plan_says_what_the_trainer_then_does(tmp_path):
     table = toy_table(23, responses=3)
-    settings = TrainingSettings(batch_size=2, accumulation=2, epochs=2, precision="float32", log_every_steps=100)
-    trainer = toy_trainer(tmp_path, table, batch_size=2, accumulation=2, epochs=1, log_every_steps=100)
+    settings = TrainingSettings(batch_size=4, epochs=2, precision="float32", log_every_steps=100)
+    trainer = toy_trainer(tmp_path, table, batch_size=4, epochs=1, log_every_steps=100)
     trainer.train()
     (line,) = [line for line in trainer.state.log_history if "loss" in line]
 
@@ -42,8 +48,8 @@ def test_the_plan_says_what_the_trainer_then_does(tmp_path):
 
     assert (found.preferences, found.responses, found.pairs) == (23, 69, 69)
     assert found.tokens == line["tokens"]
-    assert found.padded_tokens == pytest.approx(line["tokens"] / (1 - line["padding_share"]))
-    assert found.distinct_tokens < found.tokens < found.padded_tokens
+    assert found.computed_tokens == pytest.approx(line["tokens"] * line["computed_share"])
+    assert found.distinct_tokens < found.tokens
     assert found.optimiser_steps == 2 * trainer.state.max_steps
     assert found.parameters == found.trained_parameters == sum(p.numel() for p in tiny_model().parameters())
     assert found.tokens_per_s > 0
@@ -87,6 +93,30 @@ def test_memory_by_hand():
 )
 def test_the_gradient_goes_as_deep_as_something_is_trained(settings, depth):
     assert trained_depth(with_trainable(tiny_model(), settings)) == depth
+
+
+@pytest.mark.parametrize(("mode", "depth"), [("all", 3), ("lora", 3), ("head", 0)])
+@pytest.mark.parametrize("pooler", [True, False])
+def test_each_pass_through_a_shared_block_keeps_its_activations(tiny, tmp_path, mode, depth, pooler):
+    base = tiny.save_base(tmp_path, "shared", pooler=pooler)
+    model = build(ModelSettings(base=base, trainable=mode, lora_rank=2), seed=0)
+    trained, parameters = count_parameters(model)
+
+    assert trained_depth(model) == depth
+    # 10 tokens, width 32: 4 bytes a weight and 12 more a trained one, 68 bytes for each token, unit and pass.
+    assert (
+        peak_memory_bytes(model, 10, precision="float32", checkpointing=False)
+        == 4 * parameters + 12 * trained + depth * 10 * 32 * 68
+    )
+
+
+def test_the_plan_of_a_model_with_shared_blocks(tiny, tmp_path):
+    settings = ModelSettings(base=tiny.save_base(tmp_path, "shared"))
+
+    found = plan(Recipe(model=settings), toy_table(3))
+
+    assert found.seconds > 0
+    assert found.peak_memory_bytes > 16 * found.parameters
 
 
 def test_a_few_preferences_of_middle_length_are_timed():

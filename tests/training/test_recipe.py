@@ -39,4 +39,4 @@ def test_every_key_says_what_it_is_for():
 
 def test_what_only_logs_or_saves_does_not_decide():
     assert "save_every_steps" not in TrainingSettings().deciding()
-    assert {"seed", "learning_rate", "select", "sort_by_length"} <= TrainingSettings().deciding().keys()
+    assert {"seed", "learning_rate", "select", "batch_size"} <= TrainingSettings().deciding().keys()

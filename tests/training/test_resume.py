@@ -17,8 +17,7 @@ from rewardsmith.training.settings import TrainingSettings
 
 OPTIONS = {
     "epochs": 2.5,
-    "batch_size": 2,
-    "accumulation": 2,
+    "batch_size": 4,
     "log_every_steps": 4,
     "save_every_steps": 3,
     "evaluate_every_epochs": 0.6,
@@ -92,7 +91,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_one_others(tmp_path):
 
 def test_the_best_weights_survive_an_interruption(tmp_path):
     # A rate that rises and never falls again: some evaluation in the middle is the best one.
-    options = {"select": "best", "learning_rate": 0.3, "schedule": "constant", "epochs": 3}
+    options = {"select": "best", "learning_rate": 0.5, "schedule": "constant", "epochs": 3}
     whole = trained(tmp_path / "whole", **options)
     interrupted(tmp_path / "cut", 11, **options)
     resumed = trained(tmp_path / "cut", **options)

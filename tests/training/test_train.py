@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from tests.training.toy import write_base, write_data
+from tests.training.toy import toy_table, toy_trainer, write_base, write_data
 
 from rewardsmith.core.conversation import assistant, user
+from rewardsmith.core.digest import digest_json
 from rewardsmith.core.errors import ArtefactError, DataError, ModelError, OverlengthError
 from rewardsmith.core.settings import parse_settings, parse_yaml
 from rewardsmith.core.store import read_manifest, verify_artefact, write_manifest
@@ -20,9 +24,11 @@ from rewardsmith.models.load import load_checkpoint
 from rewardsmith.models.settings import ModelSettings
 from rewardsmith.preferences.store import load_table
 from rewardsmith.text.encoder import ConversationEncoder
-from rewardsmith.training.recipe import Recipe
+from rewardsmith.training.checkpoint import steps_saved
+from rewardsmith.training.recipe import Recipe, recipe_yaml
+from rewardsmith.training.resume import run_digest, work_folder
 from rewardsmith.training.settings import TrainingSettings
-from rewardsmith.training.train import train
+from rewardsmith.training.train import _select, train
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +36,7 @@ def made(tmp_path_factory):
     """A base, the data and the recipe."""
     folder = tmp_path_factory.mktemp("made")
     base = write_base(folder / "base")
-    settings = TrainingSettings(epochs=4, learning_rate=1e-2, batch_size=4, accumulation=1, precision="float32")
+    settings = TrainingSettings(epochs=4, learning_rate=1e-2, batch_size=4, precision="float32")
     return write_data(folder / "data", base), Recipe(model=ModelSettings(base=str(base)), training=settings)
 
 
@@ -145,6 +151,92 @@ def test_a_run_that_was_lost_is_begun_again_where_asked(made, tmp_path):
     # Another run's checkpoints are neither used nor removed.
     assert foreign.is_dir()
     assert [path.name for path in (tmp_path / "model.work").iterdir()] == ["0123456789abcdef"]
+
+
+def test_a_model_that_is_there_is_not_trained_again_and_its_leftovers_go(made, tmp_path):
+    data, recipe = made
+    out, work = tmp_path / "model", tmp_path / "model.work"
+    first = train(recipe, data, out)
+    before = (out / "model.safetensors").stat().st_mtime_ns
+    # As after a kill between the artefact's appearance and the removal of its checkpoints.
+    settled = parse_settings(Recipe, first.config, where="")
+    parents = digest_json(first.parents)
+    digest = run_digest(settled, parents, precision="float32", processes=1)
+    (work_folder(out, digest) / "checkpoint-9").mkdir(parents=True)
+    foreign = work / "0123456789abcdef" / "checkpoint-9"
+    foreign.mkdir(parents=True)
+
+    assert train(recipe, data, out) == first
+
+    assert (out / "model.safetensors").stat().st_mtime_ns == before
+    assert [path.name for path in work.iterdir()] == ["0123456789abcdef"]
+    shutil.rmtree(foreign.parent)
+    (work_folder(out, digest) / "checkpoint-9").mkdir(parents=True)
+    train(recipe, data, out)
+    assert not work.exists()
+
+
+def test_a_model_that_is_there_is_trained_again_where_asked_or_harmed(made, tmp_path):
+    data, recipe = made
+    recipe = recipe.model_copy(update={"training": recipe.training.model_copy(update={"epochs": 1.0})})
+    out = tmp_path / "model"
+    train(recipe, data, out)
+    weights = (out / "model.safetensors").read_bytes()
+    before = (out / "model.safetensors").stat().st_mtime_ns
+
+    train(recipe, data, out, resume=False)
+
+    assert before < (before := (out / "model.safetensors").stat().st_mtime_ns)
+    (out / "model.safetensors").write_bytes(weights[:-1])
+    train(recipe, data, out)
+    assert (out / "model.safetensors").read_bytes() == weights
+
+
+SMALL_FILES_ONLY = """
+import resource, sys
+from pathlib import Path
+from rewardsmith.core.settings import parse_settings, parse_yaml
+from rewardsmith.training.recipe import Recipe
+from rewardsmith.training.train import train
+recipe = parse_settings(Recipe, parse_yaml(Path(sys.argv[1]).read_text(), where=""), where="")
+limit = int(sys.argv[4])
+resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+train(recipe, Path(sys.argv[2]), Path(sys.argv[3]))
+"""
+
+
+@pytest.mark.parametrize("too_large", ["model.safetensors", "optimizer.pt"])
+def test_a_checkpoint_that_does_not_fit_on_the_disk_leaves_nothing_half_written(made, tmp_path, too_large):
+    data, recipe = made
+    out = tmp_path / "model"
+    before = train(recipe, data, out)
+    weights = (out / "model.safetensors").stat().st_size
+    # AdamW keeps two numbers a weight.
+    limit = weights // 2 if too_large == "model.safetensors" else weights * 3 // 2
+    changed = recipe.model_copy(update={"training": recipe.training.model_copy(update={"seed": 5})})
+    (tmp_path / "recipe.yaml").write_text(recipe_yaml(changed))
+    command = [sys.executable, "-c", SMALL_FILES_ONLY, tmp_path / "recipe.yaml", data, out, limit]
+
+    result = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=120)
+
+    last = result.stderr.splitlines()[-1]
+    assert "FullDiskError" in last
+    assert f"{tmp_path / 'model.work'}" in last
+    assert verify_artefact(out, "reward-model") == before
+    # The log of the steps so far, a line at a time, is all that is left.
+    assert [path.name for path in (tmp_path / "model.work").glob("*/*")] == ["training_log.jsonl"]
+
+
+def test_the_loss_of_the_best_checkpoint_is_told(tmp_path):
+    settings = {"select": "best", "epochs": 2, "batch_size": 4, "save_every_steps": 2}
+    trainer = toy_trainer(tmp_path, toy_table(16), **settings)
+    trainer.train()
+    (_, (best, folder)) = steps_saved(tmp_path)
+    trainer.state.best_global_step = best
+    (folder / "model.safetensors").unlink()
+
+    with pytest.raises(ArtefactError, match=r"best weights is damaged.*model.safetensors is missing.*--no-resume"):
+        _select(trainer, Recipe(training=TrainingSettings.model_validate(settings)), work=tmp_path)
 
 
 def test_lora_gives_a_merged_model_and_the_adapter(made, tmp_path):

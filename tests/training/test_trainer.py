@@ -33,13 +33,13 @@ def assert_same_gradient(first: dict[str, torch.Tensor], second: dict[str, torch
 
 
 @pytest.mark.parametrize("loss", [LossSettings(), LossSettings(centring=0.1, readout_l2=0.3)])
-def test_a_step_does_not_depend_on_how_it_is_cut(tmp_path, loss):
-    cuts = [(8, 1), (2, 4), (1, 8), (3, 3)]
+def test_a_step_does_not_depend_on_how_it_is_cut_or_laid_out(tmp_path, loss):
+    ways = [("never", 10_000), ("never", 30), ("auto", 10_000), ("auto", 60), ("auto", 1)]
     gradients = [
         first_gradient(
-            toy_trainer(tmp_path / str(number), mixed_table(), loss=loss, batch_size=size, accumulation=accumulation)
+            toy_trainer(tmp_path / f"{packing}{budget}", mixed_table(), loss=loss, packing=packing, token_budget=budget)
         )
-        for number, (size, accumulation) in enumerate(cuts)
+        for packing, budget in ways
     ]
 
     for other in gradients[1:]:
@@ -63,13 +63,13 @@ def test_the_gradient_is_that_of_the_formula_one_response_at_a_time(tmp_path):
     (total / weight).backward()
     expected = {name: value.grad for name, value in model.named_parameters() if value.grad is not None}
 
-    found = first_gradient(toy_trainer(tmp_path, table, batch_size=3, accumulation=3))
+    found = first_gradient(toy_trainer(tmp_path, table, batch_size=9))
 
     assert_same_gradient(expected, found)
 
 
 def test_training_learns_which_word_is_better(tmp_path):
-    trainer = toy_trainer(tmp_path, toy_table(60), epochs=3, batch_size=4, accumulation=2)
+    trainer = toy_trainer(tmp_path, toy_table(60), epochs=3, batch_size=8)
     before = trainer.evaluate()["eval_accuracy"]
 
     trainer.train()
@@ -83,7 +83,7 @@ def test_training_learns_which_word_is_better(tmp_path):
 
 def test_swapped_labels_teach_the_opposite(tmp_path):
     swapped = toy_table(60, pairs=[Pair(1, 0)])
-    trainer = toy_trainer(tmp_path, swapped, epochs=3, batch_size=4, accumulation=2)
+    trainer = toy_trainer(tmp_path, swapped, epochs=3, batch_size=8)
 
     trainer.train()
 
@@ -102,7 +102,7 @@ def test_only_the_chosen_weights_move(tmp_path, settings, moving):
     model = with_trainable(tiny_model(), settings)
     before = {name: value.detach().clone() for name, value in model.named_parameters()}
 
-    toy_trainer(tmp_path, toy_table(24), model=model, batch_size=4, accumulation=2, weight_decay=0.1).train()
+    toy_trainer(tmp_path, toy_table(24), model=model, batch_size=8, weight_decay=0.1).train()
 
     moved = [name for name, value in model.named_parameters() if not torch.equal(value, before[name])]
     assert moved
@@ -152,7 +152,7 @@ def test_evaluation_leaves_training_as_it_was(tmp_path):
 
 def test_one_line_of_the_log_for_each_interval_with_sums_over_its_pairs(tmp_path):
     trainer = toy_trainer(
-        tmp_path, toy_table(23, responses=3), batch_size=2, accumulation=2, log_every_steps=4, evaluate_every_epochs=0.5
+        tmp_path, toy_table(23, responses=3), batch_size=4, log_every_steps=4, evaluate_every_epochs=0.5
     )
     trainer.train()
 
@@ -181,7 +181,7 @@ def test_nan_stops_at_once_and_leaves_no_checkpoint(tmp_path):
 
 def test_a_rate_that_breaks_the_model_stops_it(tmp_path):
     trainer = toy_trainer(
-        tmp_path, toy_table(40), learning_rate=1e38, warmup_share=0.0, max_grad_norm=0.0, batch_size=2, accumulation=1
+        tmp_path, toy_table(40), learning_rate=1e38, warmup_share=0.0, max_grad_norm=0.0, batch_size=2
     )
 
     with pytest.raises(ModelError, match="is not a number"):
@@ -192,7 +192,7 @@ def test_a_reward_that_drifts_is_named_once(tmp_path, caplog):
     model = tiny_model()
     with torch.no_grad():
         model.network.score.weight.mul_(1e4)
-    trainer = toy_trainer(tmp_path, toy_table(12), model=model, batch_size=2, accumulation=1, log_every_steps=1)
+    trainer = toy_trainer(tmp_path, toy_table(12), model=model, batch_size=2, log_every_steps=1)
 
     with caplog.at_level(logging.WARNING):
         trainer.train()
@@ -215,7 +215,7 @@ def test_a_reward_that_drifts_is_named_once(tmp_path, caplog):
 )
 def test_every_loss_trains_on_k_responses(tmp_path, loss, pairs):
     table = toy_table(20, responses=3, pairs=pairs)
-    trainer = toy_trainer(tmp_path, table, heldout=table, loss=loss, batch_size=3, accumulation=2, epochs=2)
+    trainer = toy_trainer(tmp_path, table, heldout=table, loss=loss, batch_size=6, epochs=2)
     before = trainer.evaluate()["eval_loss"]
 
     trainer.train()
@@ -239,7 +239,7 @@ def test_a_ranking_loss_refuses_what_is_no_ranking(tmp_path):
 
 
 def test_one_preference_trains(tmp_path):
-    trainer = toy_trainer(tmp_path, toy_table(1), batch_size=8, accumulation=4, epochs=2)
+    trainer = toy_trainer(tmp_path, toy_table(1), batch_size=32, epochs=2)
 
     trainer.train()
 
@@ -264,7 +264,7 @@ def test_checkpointed_activations_give_the_same_gradient(tmp_path):
 
 
 def test_nothing_is_printed_on_standard_output(tmp_path, capsys):
-    toy_trainer(tmp_path, toy_table(12), batch_size=2, accumulation=2, log_every_steps=1).train()
+    toy_trainer(tmp_path, toy_table(12), batch_size=4, log_every_steps=1).train()
 
     captured = capsys.readouterr()
     assert captured.out == ""
@@ -272,7 +272,7 @@ def test_nothing_is_printed_on_standard_output(tmp_path, capsys):
 
 
 def test_bf16_arithmetic_learns_and_keeps_weights_and_rewards_in_float32(tmp_path):
-    trainer = toy_trainer(tmp_path, toy_table(40), epochs=3, batch_size=4, accumulation=2, precision="bf16")
+    trainer = toy_trainer(tmp_path, toy_table(40), epochs=3, batch_size=8, precision="bf16")
 
     trainer.train()
 

@@ -16,17 +16,17 @@ from rewardsmith.losses.settings import LossSettings
 from rewardsmith.training.train import train
 
 
-def train_artefact(folder: Path, base: Path, data: Path, *, processes: int) -> None:
-    """Train the toy recipe to an artefact; the number of preferences in a step does not depend on the processes."""
+def train_artefact(folder: Path, base: Path, data: Path) -> None:
+    """Train the toy recipe to an artefact."""
     recipe = toy_recipe(base)
-    training = recipe.training.model_copy(update={"epochs": 2.0, "accumulation": 2 // processes})
+    training = recipe.training.model_copy(update={"epochs": 2.0})
     train(recipe.model_copy(update={"training": training}), data, folder / "model")
 
 
 def save_figures(folder: Path, *, processes: int) -> None:
     """Gradient of one step over unequal preferences, figures before training, and the log of a short training."""
     loss = LossSettings(centring=0.1, readout_l2=0.3)
-    cut: dict[str, Any] = {"batch_size": 2, "accumulation": 4 // processes, "processes": processes}
+    cut: dict[str, Any] = {"batch_size": 8, "processes": processes}
     trainer = toy_trainer(folder / "work", mixed_table(), loss=loss, heldout=mixed_table(), **cut)
     figures = trainer.evaluate()
     gradient = first_gradient(trainer)
@@ -43,4 +43,4 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     folder, base, data = map(Path, sys.argv[1:])
     save_figures(folder, processes=2)
-    train_artefact(folder, base, data, processes=2)
+    train_artefact(folder, base, data)

@@ -107,7 +107,7 @@ def _measure(
     return Evaluation(
         provenance=rewards.provenance,
         seed=seed,
-        counts=_counts(heldout, rows, train),
+        counts=_counts(heldout, rows, train, rewards),
         health=measure_health(rows),
         accuracy=accuracy,
         floors=compare_with_floors(rows, words, seed=seed),
@@ -145,7 +145,9 @@ def collect_findings(evaluation: Evaluation) -> tuple[Finding, ...]:
     return tuple(sorted(found, key=lambda finding: _WORST_FIRST[finding.severity]))
 
 
-def _counts(heldout: Sequence[Preference], rows: Observations, train: Sequence[Preference] | None) -> Counts:
+def _counts(
+    heldout: Sequence[Preference], rows: Observations, train: Sequence[Preference] | None, rewards: Rewards
+) -> Counts:
     return Counts(
         preferences=len(heldout),
         pairs=len(rows),
@@ -153,6 +155,8 @@ def _counts(heldout: Sequence[Preference], rows: Observations, train: Sequence[P
         groups=len(np.unique(rows.group)),
         conversations=len(distinct_conversations(heldout)),
         train_preferences=None if train is None else len(train),
+        scored=len(rewards.by_conversation),
+        truncated=rewards.truncated,
     )
 
 

@@ -38,6 +38,9 @@ class Counts:
         groups: Prompt groups; intervals resample these.
         conversations: Distinct conversations of the held-out preferences, each scored once.
         train_preferences: Training preferences that were given; absent where none were.
+        scored: Distinct conversations that were scored: the held-out ones and those of the training sample.
+        truncated: How many of these were cut to fit the model, and so judged on less than the raters saw; absent
+            where the scorer does not count them.
     """
 
     preferences: int
@@ -46,6 +49,8 @@ class Counts:
     groups: int
     conversations: int
     train_preferences: int | None
+    scored: int
+    truncated: int | None
 
 
 @dataclass(frozen=True, slots=True)

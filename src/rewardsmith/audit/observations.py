@@ -21,10 +21,15 @@ from rewardsmith.core.scores import Provenance, Scorer
 
 @dataclass(frozen=True, slots=True)
 class Rewards:
-    """The reward of each distinct conversation, and where it came from."""
+    """The reward of each distinct conversation, and where it came from.
+
+    Attributes:
+        truncated: How many of the conversations were cut to fit the model; `None` where the scorer does not count it.
+    """
 
     by_conversation: Mapping[Conversation, float]
     provenance: Provenance
+    truncated: int | None = None
 
     def __getitem__(self, conversation: Conversation) -> float:
         return self.by_conversation[conversation]
@@ -139,10 +144,13 @@ def distinct_conversations(preferences: Iterable[Preference]) -> list[Conversati
 def score_once(scorer: Scorer, preferences: Iterable[Preference]) -> Rewards:
     """Score each distinct conversation of `preferences` once, in one call.
 
+    A scorer that cuts over-long conversations says how many in `n_truncated`, counted over all of its calls.
+
     Raises:
         ModelError: The scorer returned another number of rewards than conversations.
     """
     conversations = distinct_conversations(preferences)
+    cut_before = getattr(scorer, "n_truncated", None)
     scores = scorer.score(conversations)
     rewards = np.asarray(scores.rewards, dtype=np.float64)
     if rewards.shape != (len(conversations),):
@@ -153,7 +161,8 @@ def score_once(scorer: Scorer, preferences: Iterable[Preference]) -> Rewards:
             where=type(scorer).__name__,
             fix="use a model with a single output",
         )
-    return Rewards(dict(zip(conversations, rewards.tolist(), strict=True)), scores.provenance)
+    truncated = None if cut_before is None else getattr(scorer, "n_truncated", cut_before) - cut_before
+    return Rewards(dict(zip(conversations, rewards.tolist(), strict=True)), scores.provenance, truncated)
 
 
 def observe(preferences: Sequence[Preference], rewards: Rewards) -> Observations:

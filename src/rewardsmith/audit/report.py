@@ -75,9 +75,11 @@ def report_sections(evaluation: Evaluation, context: Context) -> tuple[Section, 
 def _facts(evaluation: Evaluation) -> dict[str, str]:
     counts = evaluation.counts
     train = "not given" if counts.train_preferences is None else f"{counts.train_preferences:,} preferences"
+    cut = "not counted" if counts.truncated is None else f"{counts.truncated:,} of {counts.scored:,} conversations"
     return {
         "held out": f"{counts.preferences:,} preferences, {counts.pairs:,} pairs, {counts.groups:,} prompt groups",
         "training data": train,
+        "cut to fit the model": cut,
         "model": evaluation.provenance.model_digest[:12],
         "rewardsmith": installed_versions()["rewardsmith"],
     }
@@ -94,6 +96,8 @@ def _data(evaluation: Evaluation, context: Context) -> Section:
         ("judged with exactly equal rewards (half a point each)", accuracy.reward_ties),
         ("prompt groups", counts.groups),
         ("distinct conversations, each scored once", counts.conversations),
+        ("with those of the training sample", counts.scored),
+        ("of these cut to fit the model", "not counted" if counts.truncated is None else counts.truncated),
     )
     pieces: list[Piece] = [Table(("what", "count"), rows)]
     if context.data_counts:

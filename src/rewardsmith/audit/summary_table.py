@@ -15,7 +15,7 @@ _STYLES: dict[Severity, str] = {"critical": "bold red", "warning": "yellow", "in
 
 
 def summary_table(evaluation: Evaluation) -> Table:
-    """Accuracy beside the floors, by length and by source."""
+    """Accuracy beside the floors, by length and by source; how much was cut stands under it."""
     table = Table(title="Held-out evaluation", title_justify="left", show_lines=False)
     table.add_column("what")
     table.add_column("accuracy", justify="right")
@@ -32,7 +32,11 @@ def summary_table(evaluation: Evaluation) -> Table:
     if not isinstance(evaluation.gap, Absent):
         _row(table, "on training pairs", evaluation.gap.train)
     ties = f"{evaluation.accuracy.reward_ties} equal rewards count half, {evaluation.accuracy.label_ties} ties left out"
-    table.caption = f"95% intervals over {evaluation.counts.groups} prompt groups; {ties}"
+    counts = evaluation.counts
+    lines = [f"95% intervals over {counts.groups} prompt groups; {ties}"]
+    if counts.truncated:
+        lines.append(f"{counts.truncated:,} of {counts.scored:,} conversations were too long and were cut to fit")
+    table.caption = "\n".join(lines)
     return table
 
 

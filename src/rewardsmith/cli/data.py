@@ -19,15 +19,27 @@ Rating = Annotated[
     str | None, typer.Option("--rating", help="Rated rows: the attribute to compare by (`-NAME`: lower is better).")
 ]
 
+Split = Annotated[
+    str | None, typer.Option("--split", help="Hub data and `datasets` folders: the split (`test`, `train[:1%]`).")
+]
+Subset = Annotated[str | None, typer.Option("--subset", help="Hub data: name of the configuration, or data folder.")]
+
 
 @app.command()
 def check(
-    paths: Paths, layout: Layout = None, rating: Rating = None, assignments: Set = None, as_json: Json = False
+    paths: Paths,
+    layout: Layout = None,
+    rating: Rating = None,
+    split: Split = None,
+    subset: Subset = None,
+    assignments: Set = None,
+    as_json: Json = False,
 ) -> None:
     """Say what each row can be used for, and why the others cannot. Writes nothing."""
     from rewardsmith.preferences.prepare import check as check_data
 
-    report = check_data(_settings(_sources(paths, layout, rating), assignments))
+    reading = _reading(layout=layout, rating=rating, split=split, subset=subset)
+    report = check_data(_settings([{"path": path} | reading for path in paths], assignments))
     if as_json:
         print_json(report.model_dump(mode="json"))
         return
@@ -41,6 +53,10 @@ def prepare(
     data: Annotated[
         list[str] | None, typer.Option("--data", metavar="PATH", help="In place of the recipe's sources.")
     ] = None,
+    layout: Layout = None,
+    rating: Rating = None,
+    split: Split = None,
+    subset: Subset = None,
     assignments: Set = None,
     as_json: Json = False,
 ) -> None:
@@ -48,7 +64,9 @@ def prepare(
     from rewardsmith.pipeline.load import load_recipe
     from rewardsmith.pipeline.prepare import prepare_for
 
-    manifest = prepare_for(load_recipe(recipe, assignments=assignments or (), data=data or ()), out)
+    reading = _reading(layout=layout, rating=rating, split=split, subset=subset)
+    resolved = load_recipe(recipe, assignments=assignments or (), data=data or (), reading=reading)
+    manifest = prepare_for(resolved, out)
     if as_json:
         print_json(manifest.model_dump(mode="json"))
         return
@@ -61,6 +79,8 @@ def describe(
     out: Annotated[Path | None, typer.Option("--out", metavar="FOLDER", help="Write the card's files here.")] = None,
     layout: Layout = None,
     rating: Rating = None,
+    split: Split = None,
+    subset: Subset = None,
     assignments: Set = None,
     as_json: Json = False,
 ) -> None:
@@ -68,7 +88,9 @@ def describe(
     from rewardsmith.pipeline.describe import describe as describe_data
 
     # Rows that raters called ties say as much about their agreement as the others.
-    card = describe_data(_settings(_sources(paths, layout, rating), ["ties=keep", *(assignments or ())]), out)
+    reading = _reading(layout=layout, rating=rating, split=split, subset=subset)
+    sources = [{"path": path} | reading for path in paths]
+    card = describe_data(_settings(sources, ["ties=keep", *(assignments or ())]), out)
     if as_json:
         print_json(card.to_json())
         return
@@ -79,11 +101,12 @@ def describe(
         console().print(f"Written: {out}/card.html, card.md, card.json", soft_wrap=True)
 
 
-def _sources(paths: list[str], layout: str | None, rating: str | None) -> list[dict[str, str | None]]:
-    return [{"path": path, "layout": layout, "rating": rating} for path in paths]
+def _reading(**options: str | None) -> dict[str, str]:
+    """What the options say about how every source is read; what is not given stays as it is by default or recipe."""
+    return {name: value for name, value in options.items() if value is not None}
 
 
-def _settings(sources: list[dict[str, str | None]], assignments: list[str] | None) -> Any:
+def _settings(sources: list[dict[str, str]], assignments: list[str] | None) -> Any:
     from rewardsmith.core.settings import override, parse_settings
     from rewardsmith.preferences.settings import DataSettings
 
@@ -97,6 +120,8 @@ def _check_table(report: Any) -> Table:
         table.add_column(name, justify="right" if name == "rows" else "left")
     from rewardsmith.preferences.outcome import destination
 
+    if not report.examples:
+        table.add_row("none", "0", "", "", "every row can be used")
     for example in report.examples:
         count = str(report.reasons[example.reason])
         table.add_row(
@@ -107,6 +132,14 @@ def _check_table(report: Any) -> Table:
             _short(example.detail),
             end_section=False,
         )
+    changed = {
+        "responses that equal another one or stand in no pair": report.merged_responses,
+        "ties and other pairs that went from a ranking": report.dropped_pairs,
+    }
+    inside = "; ".join(f"{count} {what}" for what, count in changed.items() if count)
+    lengths = "Lengths are not checked here: `data prepare` does that, with the model's tokenizer."
+    table.caption = f"Left out inside usable rows: {inside}.\n{lengths}" if inside else lengths
+    table.caption_justify = "left"
     return table
 
 

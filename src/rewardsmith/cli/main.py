@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
 from rewardsmith import __version__
 from rewardsmith.cli import data, evaluate, run, score, train
 from rewardsmith.core.errors import RewardsmithError
+from rewardsmith.core.full_disk import full_disk_error, is_full_disk
 
-# What transformers says while it loads (new head, progress of 100 tensors) is no news here; its errors are raised.
+# What transformers says while it loads (that the head is new) is no news here; its errors are raised.
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+if not sys.stderr.isatty():
+    # Somebody who waits for a download wants to see it move; a log file does not.
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
 app = typer.Typer(
     name="rewardsmith",
@@ -51,11 +54,30 @@ app.command("score")(score.score)
 def main() -> None:
     """Entry point: our own errors become one line on standard error and their exit code."""
     try:
-        app(prog_name="rewardsmith")
+        _call_and_flush()
     except RewardsmithError as error:
-        print(f"rewardsmith: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+        _fail(error)
     except BrokenPipeError:
-        # The reader of our output is gone (`| head`): there is nobody to tell, and nothing more to flush.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader of our output is gone (`| head`): there is nobody to tell.
         sys.exit(141)
+    except OSError as error:
+        if not is_full_disk(error):
+            raise
+        _fail(full_disk_error(error, "standard output"))
+
+
+def _fail(error: RewardsmithError) -> NoReturn:
+    print(f"rewardsmith: {error}", file=sys.stderr)
+    sys.exit(error.exit_code)
+
+
+def _call_and_flush() -> None:
+    try:
+        app(prog_name="rewardsmith")
+    finally:
+        try:
+            sys.stdout.flush()
+        except OSError:
+            # What could not be written stays in the buffer, and the interpreter would try, and fail, once more.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise

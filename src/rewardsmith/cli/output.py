@@ -31,7 +31,7 @@ def plan_table(values: Mapping[str, Any]) -> Table:
     v, seconds, memory = values, float(values["seconds"]), float(values["peak_memory_bytes"])
     shown = {
         "training preferences": f"{v['preferences']:,} ({v['pairs']:,} pairs, {v['responses']:,} responses)",
-        "tokens an epoch": f"{v['tokens']:,} ({v['distinct_tokens']:,} distinct, {v['padded_tokens']:,} padded)",
+        "tokens an epoch": f"{v['tokens']:,} ({v['distinct_tokens']:,} distinct, {v['computed_tokens']:,} computed)",
         "optimiser steps": f"{v['optimiser_steps']:,}",
         "parameters": f"{v['parameters']:,} ({v['trained_parameters']:,} trained)",
         "precision": v["precision"],

@@ -54,8 +54,9 @@ def run(
             for s in result.stages
         ]
         evaluation = evaluation_json(result.evaluation)
-        print_json({"stages": stages, "report": str(result.report), "evaluation": evaluation})
+        print_json({"stages": stages, "report": str(result.report), "card": str(result.card), "evaluation": evaluation})
         return
     print_table(summary_table(result.evaluation))
     print_table(findings_table(result.evaluation))
+    console().print(f"Data card: {result.card}", soft_wrap=True)
     console().print(f"Done in {time.perf_counter() - started:.0f} s. Report: {result.report}", soft_wrap=True)

@@ -24,7 +24,8 @@ def train(
 ) -> None:
     """Train a reward model on prepared data.
 
-    The same command continues a training that was interrupted, at any moment, and ends with the same model.
+    The same command continues a training that was interrupted, at any moment, and ends with the same model. A model
+    that is there already, whole and from the same recipe and data, is not trained again, unless by --no-resume.
     """
     from rewardsmith.pipeline.load import load_recipe
     from rewardsmith.pipeline.plan import plan_training

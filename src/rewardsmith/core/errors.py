@@ -6,6 +6,7 @@ RewardsmithError            exit  http
 ├── ModelError                4    422   a model folder, a head or a tokenizer cannot be used
 │   └── OverlengthError       4    413   a text has more tokens than the model takes
 ├── ArtefactError             5    409   a folder is not the artefact that the stage wanted
+│   └── FullDiskError         5    507   there is no room for what the stage writes
 └── MissingDependencyError    6    501   an optional package is not installed
 """
 
@@ -86,6 +87,12 @@ class ArtefactError(RewardsmithError):
 
     exit_code = 5
     http_status = 409
+
+
+class FullDiskError(ArtefactError):
+    """There is no room for what is to be written."""
+
+    http_status = 507
 
 
 class MissingDependencyError(RewardsmithError):

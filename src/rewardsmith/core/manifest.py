@@ -31,7 +31,7 @@ class Manifest(Settings):
     """`manifest.json` of an artefact folder."""
 
     kind: str
-    """What the folder is: `preferences`, `reward-model`, `evaluation`."""
+    """What the folder is: `preferences`, `data-card`, `reward-model`, `evaluation`."""
 
     config: dict[str, Any]
     """The resolved settings that made it."""

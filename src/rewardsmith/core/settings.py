@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import types
 import typing
 from collections.abc import Mapping, Sequence
@@ -51,8 +52,11 @@ def parse_settings(kind: type[S], values: Mapping[str, Any], *, where: str) -> S
 def override(values: Mapping[str, Any], assignments: Sequence[str]) -> dict[str, Any]:
     """A copy of `values` with `a.b=VALUE` assignments applied; VALUE is read as YAML.
 
+    In a list a part of the key is a position, counted from 0: `data.sources.0.path=pairs.jsonl`.
+
     Raises:
-        SettingsError: An assignment has no `=`, or goes through something that is not a mapping.
+        SettingsError: An assignment has no `=`, goes through something that is neither a mapping nor a list, or names
+            no item of a list.
     """
     result: dict[str, Any] = dict(values)
     for assignment in assignments:
@@ -65,49 +69,69 @@ def override(values: Mapping[str, Any], assignments: Sequence[str]) -> dict[str,
                 where="--set",
                 fix="for example --set training.learning_rate=1e-5",
             )
-        _assign(result, key.strip().split("."), parse_yaml(text, where=f"--set {key}"))
+        path = key.strip().split(".")
+        result = _assigned(result, path, parse_yaml(text, where=f"--set {key}"))
     return result
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML 1.1 and numbers such as `1e-5`, which it reads as strings; what stands in quotes stays a string."""
+
+
+class _Dumper(yaml.SafeDumper):
+    """The inverse of `_Loader`: a string that it would read as a number is written in quotes."""
+
+
+_EXPONENT = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)[eE][-+]?[0-9]+$")
+for _side in (_Loader, _Dumper):
+    _side.add_implicit_resolver("tag:yaml.org,2002:float", _EXPONENT, list("-+.0123456789"))
+
+
 def parse_yaml(text: str, *, where: str) -> Any:
-    """The YAML value in `text`; numbers such as `1e-5`, which YAML 1.1 leaves as strings, become floats.
+    """The YAML value in `text`; plain `1e-5`, which YAML 1.1 leaves as a string, is a float, and `"1e-5"` is none.
 
     Raises:
         SettingsError: It is not YAML.
     """
     try:
-        return _floats(yaml.safe_load(text))
+        return yaml.load(text, Loader=_Loader)
     except yaml.YAMLError as error:
         raise SettingsError(
             "not YAML", got=str(error), where=where, fix="check the indentation and the colons"
         ) from error
 
 
-def _floats(value: Any) -> Any:
-    match value:
-        case dict():
-            return {key: _floats(item) for key, item in value.items()}
+def dump_yaml(value: Any) -> str:
+    """`value` as YAML, keys in their order; `parse_yaml` gives it back."""
+    return yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+
+
+def _assigned(values: Any, path: Sequence[str], value: Any, *, above: str = "") -> Any:
+    """A copy of `values` that holds `value` at `path`; `above` is the key that led to `values`."""
+    if not path:
+        return value
+    part, key = path[0], f"{above}.{path[0]}" if above else path[0]
+    match values:
+        case Mapping():
+            absent: Any = [] if path[1:] and path[1].isdecimal() else {}
+            return {**values, part: _assigned(values.get(part, absent), path[1:], value, above=key)}
         case list():
-            return [_floats(item) for item in value]
-        case str() if "e" in value.lower() and value[:1] in "+-.0123456789":
-            try:
-                return float(value)
-            except ValueError:
-                return value
+            at = _position(part, len(values), above)
+            return [*values[:at], _assigned(values[at], path[1:], value, above=key), *values[at + 1 :]]
         case _:
-            return value
+            raise SettingsError("bad override", wanted="a section", got=f"{above}={values!r}", where="--set")
 
 
-def _assign(target: dict[str, Any], path: list[str], value: Any) -> None:
-    for depth, part in enumerate(path[:-1]):
-        inner = target.get(part, {})
-        if not isinstance(inner, Mapping):
-            raise SettingsError(
-                "bad override", wanted="a section", got=f"{'.'.join(path[: depth + 1])}={inner!r}", where="--set"
-            )
-        target[part] = dict(inner)
-        target = target[part]
-    target[path[-1]] = value
+def _position(part: str, length: int, above: str) -> int:
+    if part.isdecimal() and int(part) < length:
+        return int(part)
+    raise SettingsError(
+        "bad override",
+        wanted=f"the number, from 0, of an item of {above}, of which the recipe has {length}",
+        got=f"{above}.{part}",
+        where="--set",
+        fix=f"name one of them, or set the whole list: --set '{above}=[…]'",
+    )
 
 
 def _unknown_key(kind: type[Settings], loc: tuple[int | str, ...], where: str) -> SettingsError:

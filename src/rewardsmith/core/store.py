@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import errno
 import glob
 import json
 import os
@@ -16,11 +18,17 @@ from pydantic import ValidationError
 
 from rewardsmith.core.digest import load_file_digest
 from rewardsmith.core.errors import ArtefactError, SettingsError
+from rewardsmith.core.full_disk import telling_full_disk
 from rewardsmith.core.manifest import Manifest
 from rewardsmith.core.settings import Settings, override, parse_settings, parse_yaml
 
 MANIFEST_NAME = "manifest.json"
 _TEMPORARY_PREFIX = ".partial-"
+_ASIDE_PREFIX = ".replaced-"
+
+# From Linux's fcntl.h and fs.h.
+_AT_FDCWD = -100
+_RENAME_EXCHANGE = 2
 
 S = TypeVar("S", bound=Settings)
 
@@ -30,27 +38,28 @@ def writing_artefact(path: Path, manifest: Manifest) -> Iterator[ArtefactDraft]:
     """Write an artefact folder; it appears at `path` only when the block ends without an error.
 
     Yields a draft whose `folder` takes the files and whose `manifest` may be replaced in the block (to add
-    counts). An artefact of the same kind that stood at `path` is replaced. What a killed process left of an earlier
-    draft is removed, so two processes must not write the same artefact at once.
+    counts). An artefact of the same kind that stood at `path` is replaced; a process that is killed at any moment
+    leaves the old one or the new one under its name. What a killed process left of an earlier draft is removed, so
+    two processes must not write the same artefact at once.
 
     Raises:
-        ArtefactError: `path` holds something that is not an artefact of this kind.
+        ArtefactError: `path` holds something that is not an artefact of this kind, or the disk is full.
     """
     require_replaceable(path, manifest.kind)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    prefix = f"{_TEMPORARY_PREFIX}{path.name}-"
-    # Eight characters is what mkdtemp adds; a star would also match the drafts of an artefact named `<name>-more`.
-    for left_by_a_killed_run in path.parent.glob(glob.escape(prefix) + "?" * 8):
-        shutil.rmtree(left_by_a_killed_run, ignore_errors=True)
-    temporary = Path(tempfile.mkdtemp(prefix=prefix, dir=path.parent))
-    draft = ArtefactDraft(temporary, manifest)
-    try:
-        yield draft
-        write_manifest(temporary, draft.manifest)
-        temporary.chmod(0o755)
-        _swap_in(temporary, path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    # A link to a folder on another disk stays a link: the rename must not leave that disk.
+    path = Path(os.path.realpath(path))
+    with telling_full_disk(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_leftovers(path)
+        temporary = Path(tempfile.mkdtemp(prefix=f"{_TEMPORARY_PREFIX}{path.name}-", dir=path.parent))
+        draft = ArtefactDraft(temporary, manifest)
+        try:
+            yield draft
+            write_manifest(temporary, draft.manifest)
+            temporary.chmod(0o755)
+            _swap_in(temporary, path)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
 
 
 def require_replaceable(path: Path, kind: str) -> None:
@@ -59,6 +68,7 @@ def require_replaceable(path: Path, kind: str) -> None:
     Raises:
         ArtefactError: It holds something else, which is never overwritten.
     """
+    _recover(path)
     if not path.exists() or (path.is_dir() and not any(path.iterdir())):
         return
     try:
@@ -94,6 +104,7 @@ def read_manifest(folder: Path, kind: str) -> Manifest:
     Raises:
         ArtefactError: There is none, it cannot be read, or the artefact is of another kind.
     """
+    _recover(folder)
     path = folder / MANIFEST_NAME
     if not path.is_file():
         raise ArtefactError(f"no {MANIFEST_NAME}", wanted=f"a {kind} artefact", where=str(folder))
@@ -123,27 +134,35 @@ def verify_artefact(folder: Path, kind: str) -> Manifest:
 def is_current(folder: Path, *, kind: str, config: Mapping[str, Any], parents: Mapping[str, str]) -> bool:
     """Whether the artefact at `folder` is whole and was made by this `config` from these `parents`."""
     try:
-        manifest = verify_artefact(folder, kind)
+        manifest = read_manifest(folder, kind)
+        if manifest.config != config or manifest.parents != parents:
+            return False
+        verify_artefact(folder, kind)
     except ArtefactError:
         return False
-    return manifest.config == config and manifest.parents == parents
+    return True
 
 
 @contextlib.contextmanager
 def writing_file(path: Path) -> Iterator[IO[bytes]]:
-    """Write a file that appears at `path` only when the block ends without an error: temporary name, fsync, rename."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=_TEMPORARY_PREFIX, dir=path.parent)
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    """Write a file that appears at `path` only when the block ends without an error: temporary name, fsync, rename.
+
+    Raises:
+        ArtefactError: The disk is full.
+    """
+    with telling_full_disk(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=_TEMPORARY_PREFIX, dir=path.parent)
+        temporary = Path(name)
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                yield stream
+                stream.flush()
+                os.fsync(stream.fileno())
+            temporary.chmod(0o644)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -151,6 +170,7 @@ def write_text(path: Path, text: str) -> None:
 
     Raises:
         UnicodeEncodeError: `text` holds a lone surrogate.
+        ArtefactError: The disk is full.
     """
     with writing_file(path) as stream:
         stream.write(text.encode("utf-8"))
@@ -178,11 +198,62 @@ def load_settings(kind: type[S], path: Path, assignments: Sequence[str] = ()) ->
 
 
 def _swap_in(temporary: Path, path: Path) -> None:
-    """Put `temporary` at `path`; a folder that stood there is moved aside first and then removed."""
+    """Put `temporary` at `path`; a folder that stood there ends under the temporary name, or is removed.
+
+    Where the system cannot exchange two names at once, the old artefact has another name for a moment, by which
+    `_recover` finds it.
+    """
     if not path.exists():
         temporary.rename(path)
-        return
-    aside = Path(tempfile.mkdtemp(prefix=_TEMPORARY_PREFIX, dir=path.parent))
-    path.rename(aside / "old")
-    temporary.rename(path)
+    elif not _exchange(temporary, path):
+        _replace_in_two_steps(temporary, path)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Exchange two names in one step, as Linux can; False where the system or its file system cannot."""
+    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None) if os.name == "posix" else None
+    if rename is None:
+        return False
+    if rename(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), ctypes.c_uint(_RENAME_EXCHANGE)) == 0:
+        return True
+    number = ctypes.get_errno()
+    if number in (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP):
+        return False
+    raise OSError(number, os.strerror(number), str(other))
+
+
+def _replace_in_two_steps(temporary: Path, path: Path) -> None:
+    aside = _aside(path)
+    while True:
+        path.rename(aside)
+        try:
+            temporary.rename(path)
+        except OSError as error:
+            # A reader that came between the two has put the old artefact back.
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+        else:
+            break
     shutil.rmtree(aside, ignore_errors=True)
+
+
+def _aside(path: Path) -> Path:
+    """The name of the artefact at `path` while it is being replaced."""
+    return path.with_name(_ASIDE_PREFIX + path.name)
+
+
+def _recover(path: Path) -> None:
+    """Put the artefact back that a process was replacing when it was killed between its two renames."""
+    path = Path(os.path.realpath(path))
+    if not path.exists() and _aside(path).is_dir():
+        # Another process may be quicker, and who may only read cannot put it back: then there is no artefact.
+        with contextlib.suppress(OSError):
+            _aside(path).rename(path)
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Remove what killed processes left of drafts, and of an old artefact once the new one was there."""
+    shutil.rmtree(_aside(path), ignore_errors=True)
+    # Eight characters is what mkdtemp adds; a star would also match the drafts of an artefact named `<name>-more`.
+    for draft in path.parent.glob(glob.escape(f"{_TEMPORARY_PREFIX}{path.name}-") + "?" * 8):
+        shutil.rmtree(draft, ignore_errors=True)

@@ -19,8 +19,6 @@ from rewardsmith.core.finding import Estimate
 from rewardsmith.figures.style import INK, PALETTE, drawing, new_axes, to_svg
 from rewardsmith.numerics.calibration import ReliabilityBin
 
-# More points than this are one blot and megabytes of SVG.
-_MOST_POINTS = 1500
 _DASHES = ((0, (5, 2)), (0, (1.5, 1.5)), (0, (5, 2, 1.5, 2)))
 
 
@@ -172,30 +170,6 @@ def bars(
         said = "; ".join(f"{name} {one}" for name, one in known.items())
         lines = "".join(f"; line at {value:.3f}: {name}" for name, value in (references or {}).items())
         return to_svg(figure, f"Bars. {title}. {said}{lines}.")
-
-
-def scatter(
-    x: Float[np.ndarray, " item"], y: Float[np.ndarray, " item"], *, title: str, x_label: str, y_label: str
-) -> str:
-    """Points and their least-squares line. Of many points an even sample is drawn; the line is that of all."""
-    finite = np.isfinite(x) & np.isfinite(y)
-    x, y = np.asarray(x, dtype=np.float64)[finite], np.asarray(y, dtype=np.float64)[finite]
-    with drawing():
-        figure, axes = new_axes(title, x_label, y_label, height=4.0)
-        if not len(x):
-            return to_svg(_no_data(figure), f"{title}: no data")
-        drawn = np.unique(np.linspace(0, len(x) - 1, min(len(x), _MOST_POINTS)).astype(np.int64))
-        axes.plot(x[drawn], y[drawn], ".", color=PALETTE[0], alpha=0.3, markersize=5, markeredgewidth=0)
-        alt = f"Scatter plot of {len(x)} points. {title}."
-        if np.ptp(x) > 0:
-            slope, level = np.polyfit(x, y, 1)
-            at = np.array([x.min(), x.max()])
-            axes.plot(
-                at, slope * at + level, color=PALETTE[1], linewidth=2.4, label=f"trend: {slope:+.3g} for each unit"
-            )
-            axes.legend(loc="best")
-            alt += f" Trend: {slope:+.3g} {y_label} for each unit of {x_label}."
-        return to_svg(figure, alt)
 
 
 def _usable(values: np.ndarray, log_x: bool) -> Float[np.ndarray, " item"]:

@@ -1,4 +1,4 @@
-"""Losses of a ranking: the rewards of K responses of one prompt, best first, and one loss a prompt out."""
+"""The loss of a ranking: the rewards of K responses of one prompt, best first, and one loss a prompt out."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from rewardsmith.losses.pairwise import bradley_terry
 from rewardsmith.losses.precision import precise
 
 
@@ -29,22 +28,6 @@ def plackett_luce(
     left = rewards[:, None, :].masked_fill(~(later | itself), float("-inf"))
     # A padded rank is left alone with itself, so its term is exactly 0.
     return (left.logsumexp(dim=2) - rewards).sum(dim=1)
-
-
-def all_pairs(
-    rewards: Float[Tensor, "prompt rank"], present: Bool[Tensor, "prompt rank"] | None = None
-) -> Float[Tensor, " prompt"]:
-    """Mean Bradley–Terry loss over the K(K − 1)/2 pairs of a ranking (Ouyang 2022, arXiv 2203.02155, eq. 1).
-
-    The mean makes each prompt count once, however many responses it has. 0 for a prompt with fewer than two.
-    Arguments as in `plackett_luce`.
-    """
-    rewards, present = _without_padding(rewards, present)
-    better, worse = torch.triu_indices(rewards.shape[1], rewards.shape[1], offset=1, device=rewards.device)
-    counts = present[:, better] & present[:, worse]
-    delta = rewards[:, better] - rewards[:, worse]
-    losses = bradley_terry(delta.flatten()).view_as(delta)
-    return (losses * counts).sum(dim=1) / counts.sum(dim=1).clamp(min=1)
 
 
 def _without_padding(rewards: Tensor, present: Tensor | None) -> tuple[Tensor, Tensor]:

@@ -15,6 +15,10 @@ from rewardsmith.losses.regularisers import centring, readout_penalty
 from rewardsmith.losses.settings import LossSettings
 from rewardsmith.losses.ties import davidson, rao_kupper
 
+UNRANKED = "plackett_luce needs a full ranking of each prompt"
+RANKED = "every pair of a prompt's responses once, without ties or cycles"
+RANKED_FIX = "use another loss (bradley_terry takes any pairs), or leave such prompts out"
+
 
 class Objective:
     """The loss that the settings ask for, without any reduction."""
@@ -97,7 +101,27 @@ def rank_places(batch: PairBatch) -> Int64[Tensor, " sequence"]:
 
     K responses whose numbers of wins are K − 1, …, 1, 0, in K(K − 1)/2 different pairs without a tie, stand in one
     total order: the one with K − 1 wins beat all others, and so on among the rest.
+
+    Raises:
+        DataError: A prompt's pairs are something else.
     """
+    place, wrong = _places(batch)
+    if wrong.any():
+        raise DataError(
+            UNRANKED,
+            wanted=RANKED,
+            where=f"preference {int(wrong.nonzero()[0])} of the batch",
+            fix=RANKED_FIX,
+        )
+    return place
+
+
+def unranked(batch: PairBatch) -> Bool[Tensor, " prompt"]:
+    """Which prompts' pairs are not one total order of its responses, so that Plackett–Luce cannot use them."""
+    return _places(batch)[1]
+
+
+def _places(batch: PairBatch) -> tuple[Int64[Tensor, " sequence"], Bool[Tensor, " prompt"]]:
     owner, size = batch.sequence_preference, torch.bincount(batch.sequence_preference)
     wins = torch.bincount(batch.chosen, minlength=len(owner))
     played = wins + torch.bincount(batch.rejected, minlength=len(owner))
@@ -108,14 +132,7 @@ def rank_places(batch: PairBatch) -> Int64[Tensor, " sequence"]:
     wrong = torch.zeros(len(size), dtype=torch.bool, device=owner.device)
     wrong[owner[(played != size[owner] - 1) | shared]] = True
     wrong[batch.preference[repeated | batch.tie]] = True
-    if wrong.any():
-        raise DataError(
-            "plackett_luce needs a full ranking of each prompt",
-            wanted="every pair of a prompt's responses once, without ties or cycles",
-            where=f"preference {int(wrong.nonzero()[0])} of the batch",
-            fix="use another loss (bradley_terry takes any pairs), or leave such prompts out",
-        )
-    return place
+    return place, wrong
 
 
 def _stands_twice(values: Int64[Tensor, " item"]) -> Bool[Tensor, " item"]:

@@ -11,7 +11,9 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from rewardsmith.core.digest import digest_json, load_file_digest
+from rewardsmith.core.full_disk import telling_full_disk
 from rewardsmith.core.manifest import installed_versions
+from rewardsmith.models.progress_bars import without_bars
 
 _CONVERSION_VERSION = 1
 
@@ -27,19 +29,24 @@ def load_converted_gguf(gguf: Path, *, name: str) -> Path:
 
     The folder's name holds a digest of the file, of the converter and of the packages' versions, so a stale conversion
     is never used. Two processes may convert at once: each writes its own temporary folder, and the first one stays.
+
+    Raises:
+        ArtefactError: The disk is full.
     """
     versions = installed_versions()
     made_by = {package: versions[package] for package in ("torch", "transformers")}
     key = digest_json({"gguf": load_file_digest(gguf), "made_by": made_by, "conversion": _CONVERSION_VERSION})
     folder = cache_folder() / "models" / f"{name}-{key[:16]}"
     if not (folder / "config.json").is_file():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder.parent))
-        try:
-            _convert(gguf, temporary)
-            _move(temporary, folder)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+        with telling_full_disk(folder):
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            temporary = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder.parent))
+            try:
+                with without_bars():
+                    _convert(gguf, temporary)
+                _move(temporary, folder)
+            finally:
+                shutil.rmtree(temporary, ignore_errors=True)
     return folder
 
 

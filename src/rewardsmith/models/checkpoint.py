@@ -16,6 +16,7 @@ from rewardsmith.core.digest import digest_json, load_file_digest
 from rewardsmith.core.errors import ModelError
 from rewardsmith.core.store import write_json
 from rewardsmith.models import head
+from rewardsmith.models.progress_bars import without_bars
 from rewardsmith.models.reward_model import RewardModel
 from rewardsmith.models.reward_model_card import RewardModelCard
 from rewardsmith.text.encoder import template_digest
@@ -37,21 +38,17 @@ def save(
     """Write `model` and `tokenizer` into `folder`.
 
     The top level is a whole `*ForSequenceClassification` checkpoint with one label, adapters merged; `adapter/` holds
-    the adapter by itself where there is one. `reward_model.json` says how the reward is read and whether plain
-    transformers reads it in the same way.
+    the adapter by itself where there is one. `reward_model.json`, in both, says how the reward is read and whether
+    plain transformers reads it in the same way.
 
     Args:
         base: Name of the base model in the recipe, for the card.
         max_tokens: Longest conversation in training, for the card.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    _merged(model.network).save_pretrained(str(folder))
+    with without_bars():
+        _merged(model.network).save_pretrained(str(folder))
     tokenizer.save_pretrained(str(folder))
-    if isinstance(model.network, PeftModel):
-        model.network.save_pretrained(str(folder / ADAPTER_FOLDER))
-    if model.mlp is not None:
-        tensors = {name: value.detach().cpu().contiguous() for name, value in model.mlp.state_dict().items()}
-        save_file(tensors, folder / EXTRA_HEAD_NAME)
     _complete_config(folder / "config.json", pad_id=tokenizer.pad_token_id)
     _name_tokenizer_class(folder / "tokenizer_config.json")
     card = RewardModelCard(
@@ -62,7 +59,11 @@ def save(
         max_tokens=max_tokens,
         base=base,
     )
-    write_json(folder / CARD_NAME, card.model_dump())
+    _write_card_and_head(card, model.mlp, folder)
+    if isinstance(model.network, PeftModel):
+        model.network.save_pretrained(str(folder / ADAPTER_FOLDER))
+        # Moved away from the merged model, the adapter must still be read in the same way.
+        _write_card_and_head(card, model.mlp, folder / ADAPTER_FOLDER)
     return card
 
 
@@ -120,6 +121,13 @@ def weights_digest(folder: Path) -> str:
     """Digest of the weight files in `folder`: their names and contents; their number and order do not matter."""
     names = sorted(path.name for path in folder.glob("*") if path.suffix in (".safetensors", ".bin") and path.is_file())
     return digest_json({name: load_file_digest(folder / name) for name in names})
+
+
+def _write_card_and_head(card: RewardModelCard, mlp: head.MlpHead | None, folder: Path) -> None:
+    if mlp is not None:
+        tensors = {name: value.detach().cpu().contiguous() for name, value in mlp.state_dict().items()}
+        save_file(tensors, folder / EXTRA_HEAD_NAME)
+    write_json(folder / CARD_NAME, card.model_dump())
 
 
 def _merged(network: Any) -> Any:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from peft import PeftModel
 from peft.utils import ModulesToSaveWrapper
 from torch import Tensor, nn
@@ -15,6 +17,7 @@ from transformers import PreTrainedModel
 from rewardsmith.core.errors import ModelError
 
 _HEAD_NAMES = ("score", "classifier")
+_STACK_NAMES = ("encoder", "transformer")
 
 
 class MlpHead(nn.Module):
@@ -68,6 +71,42 @@ def output_layer(network: nn.Module) -> nn.Linear:
         got=type(model).__name__,
         fix="use a model that AutoModelForSequenceClassification knows",
     )
+
+
+def first_position(network: nn.Module) -> int:
+    """What the model calls its first position: 0, or in RoBERTa's family one more than the pad id."""
+    embeddings = getattr(backbone(network), "embeddings", None)
+    counts_from_padding = hasattr(embeddings, "create_position_ids_from_input_ids")
+    return int(embeddings.padding_idx) + 1 if counts_from_padding else 0  # type: ignore[union-attr]
+
+
+@contextlib.contextmanager
+def only_states_at(network: nn.Module, places: Int[Tensor, " sequence"]) -> Iterator[None]:
+    """In this context the encoder's stack of blocks gives the states at `places`, as if each were a sequence.
+
+    Whatever the architecture does to the first state of a sequence is then done by its own code.
+
+    Raises:
+        ModelError: The stack was not found.
+    """
+    hook = _stack(network).register_forward_hook(lambda _module, _inputs, output: _gathered(output, places))
+    try:
+        yield
+    finally:
+        hook.remove()
+
+
+def _stack(network: nn.Module) -> nn.Module:
+    """The part of the backbone that runs all blocks."""
+    for name in _STACK_NAMES:
+        stack = getattr(backbone(network), name, None)
+        if isinstance(stack, nn.Module) and not isinstance(stack, nn.ModuleList):
+            return stack
+    raise ModelError("cannot find the encoder's blocks", wanted=" or ".join(_STACK_NAMES), got=type(network).__name__)
+
+
+def _gathered(output: Any, places: Int[Tensor, " sequence"]) -> Any:
+    return type(output)(last_hidden_state=output.last_hidden_state[0, places].unsqueeze(1))
 
 
 def initialise(layer: nn.Linear, *, seed: int) -> None:

@@ -27,6 +27,7 @@ from rewardsmith.models.checkpoint import (
     require_adapter_head,
     weights_digest,
 )
+from rewardsmith.models.progress_bars import without_bars
 from rewardsmith.models.reward_model import RewardModel
 from rewardsmith.models.reward_model_card import RewardModelCard
 from rewardsmith.models.settings import ModelSettings
@@ -93,7 +94,7 @@ def load_checkpoint(path: str | Path) -> LoadedModel:
     if missing:
         raise _missing_weights(missing, str(path))
     card = read_card(folder) or RewardModelCard()
-    return _loaded(network, card, folder=folder, tokenizer_path=str(path))
+    return _loaded(network, card, folder=folder, head_folder=folder, tokenizer_path=str(path))
 
 
 def _local_folder(path: str) -> Path:
@@ -114,8 +115,9 @@ def _local_folder(path: str) -> Path:
 
 
 def _load_adapter(folder: Path) -> LoadedModel:
-    """Base and adapter; the card that lies beside the adapter's folder knows the base by its rewardsmith name."""
-    card = read_card(folder) or read_card(folder.parent) or RewardModelCard()
+    """Base and adapter; the card, in the adapter's folder or the one around it, knows the base by its own name."""
+    own = next((place for place in (folder, folder.parent) if read_card(place) is not None), folder)
+    card = read_card(own) or RewardModelCard()
     adapter = json.loads((folder / ADAPTER_CONFIG_NAME).read_text("utf-8"))
     base = resolve(card.base or adapter.get("base_model_name_or_path") or "")
     if not base:
@@ -131,13 +133,16 @@ def _load_adapter(folder: Path) -> LoadedModel:
     peft_model = PeftModel.from_pretrained(network, str(folder))
     has_tokenizer = (folder / "tokenizer_config.json").is_file()
     tokenizer_path = folder if has_tokenizer else folder.parent
-    return _loaded(peft_model.merge_and_unload(), card, folder=folder, tokenizer_path=str(tokenizer_path))
+    network = peft_model.merge_and_unload()
+    return _loaded(network, card, folder=folder, head_folder=own, tokenizer_path=str(tokenizer_path))
 
 
-def _loaded(network: Any, card: RewardModelCard, *, folder: Path, tokenizer_path: str) -> LoadedModel:
+def _loaded(
+    network: Any, card: RewardModelCard, *, folder: Path, head_folder: Path, tokenizer_path: str
+) -> LoadedModel:
     tokenizer = load_tokenizer(tokenizer_path, keep_template=True)
     hidden_size = head.plain(network).config.get_text_config().hidden_size
-    mlp = load_extra_head(folder, hidden_size) if card.head == "mlp" else None
+    mlp = load_extra_head(head_folder, hidden_size) if card.head == "mlp" else None
     model = RewardModel(network, pooling_name=card.pooling, mlp=mlp).eval()
     return LoadedModel(model, tokenizer, card, weights_digest(folder))
 
@@ -188,7 +193,7 @@ def _config(path: str) -> Any:
 def _load_network(path: str, config: Any) -> tuple[Any, list[str]]:
     """The network in float32, and the names of the weights that the files lack."""
     try:
-        with _without_load_report():
+        with _without_load_report(), without_bars():
             network, info = AutoModelForSequenceClassification.from_pretrained(
                 path, config=config, dtype=torch.float32, trust_remote_code=False, output_loading_info=True
             )

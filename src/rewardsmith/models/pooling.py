@@ -45,6 +45,26 @@ def mean(
     return total / attention_mask.sum(dim=1, keepdim=True).float()
 
 
+def path_mean(
+    states: Float[Tensor, "token hidden"], segments: Int[Tensor, "segment 3"], ends: Int[Tensor, " sequence"]
+) -> Float[Tensor, "sequence hidden"]:
+    """The mean over each packed sequence's tokens, in float32: the sums of the segments on its way, over its length.
+
+    Args:
+        segments: Start, end and parent of each.
+        ends: Place of each sequence's last token, which is the last one of a segment.
+    """
+    sizes = segments[:, 1] - segments[:, 0]
+    owner = torch.repeat_interleave(torch.arange(len(sizes), device=states.device), sizes)
+    sums = torch.zeros(len(sizes), states.shape[1], device=states.device).index_add(0, owner, states.float())
+    is_on_way = torch.eye(len(sizes), device=states.device)
+    for number, parent in enumerate(segments[:, 2].tolist()):
+        if parent >= 0:
+            is_on_way[number] += is_on_way[parent]
+    way = is_on_way[owner[ends]]
+    return (way @ sums) / (way @ sizes.float()).unsqueeze(-1)
+
+
 def check_mask(input_ids: Int[Tensor, "sequence token"], attention_mask: Int[Tensor, "sequence token"]) -> None:
     """The mask has the ids' shape.
 

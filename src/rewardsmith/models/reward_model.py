@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from rewardsmith.core.errors import SettingsError
 from rewardsmith.models import head, pooling
+from rewardsmith.models.segment_attention import segment_table
 from rewardsmith.models.settings import Pooling
 
 
@@ -75,31 +76,38 @@ class RewardModel(nn.Module):
 
     def forward(
         self,
-        input_ids: Int[Tensor, "sequence token"],
-        attention_mask: Int[Tensor, "sequence token"],
-        position_ids: Int[Tensor, "sequence token"] | None = None,
+        input_ids: Int[Tensor, "row token"],
+        attention_mask: Int[Tensor, "a b"],
+        position_ids: Int[Tensor, "row token"] | None = None,
+        ends: Int[Tensor, " sequence"] | None = None,
     ) -> Float32[Tensor, " sequence"]:
-        """The reward of each sequence.
+        """The reward of each sequence; of a packed batch where `ends` is given.
 
         Args:
-            attention_mask: 1 where a token stands.
+            input_ids: A sequence a row; of a packed batch one row that holds all of them.
+            attention_mask: 1 where a token stands; of a packed batch its segments, `[segment, 3]`.
             position_ids: Position of each token in its own sequence; counted from the mask where absent.
+            ends: Place of each sequence's last token. Such a model must have been through `models.packing`.
         """
-        return self.readout(self.features(input_ids, attention_mask, position_ids))
+        return self.readout(self.features(input_ids, attention_mask, position_ids, ends))
 
     def features(
         self,
-        input_ids: Int[Tensor, "sequence token"],
-        attention_mask: Int[Tensor, "sequence token"],
-        position_ids: Int[Tensor, "sequence token"] | None = None,
+        input_ids: Int[Tensor, "row token"],
+        attention_mask: Int[Tensor, "a b"],
+        position_ids: Int[Tensor, "row token"] | None = None,
+        ends: Int[Tensor, " sequence"] | None = None,
     ) -> Float32[Tensor, "sequence hidden"]:
-        """What the last linear layer reads, float32."""
-        pooling.check_mask(input_ids, attention_mask)
-        ids = pooling.left_aligned(input_ids, attention_mask)
-        mask = pooling.left_aligned(attention_mask, attention_mask)
-        # Encoders count positions in their own way (RoBERTa from 2), which after the alignment is right by itself.
-        positions = pooling.left_aligned(position_ids, attention_mask) if position_ids is not None else None
-        pooled = self._pooled(ids, mask, positions if self.is_decoder else None).float()
+        """What the last linear layer reads, float32. Takes what `forward` takes."""
+        if ends is not None:
+            pooled = self._packed_pooled(input_ids, attention_mask, position_ids, ends).float()
+        else:
+            pooling.check_mask(input_ids, attention_mask)
+            ids = pooling.left_aligned(input_ids, attention_mask)
+            mask = pooling.left_aligned(attention_mask, attention_mask)
+            # Encoders count positions in their own way (RoBERTa from 2), which after the alignment is right by itself.
+            positions = pooling.left_aligned(position_ids, attention_mask) if position_ids is not None else None
+            pooled = self._pooled(ids, mask, positions if self.is_decoder else None).float()
         if self.mlp is None:
             return pooled
         with torch.autocast(pooled.device.type, enabled=False):
@@ -123,21 +131,37 @@ class RewardModel(nn.Module):
         positions: Int[Tensor, "sequence token"] | None,
     ) -> Float[Tensor, "sequence hidden"]:
         if self.pooling == "pooled":
-            return self._network_pooled(ids, mask)
+            return self._network_pooled(ids, attention_mask=mask)
         extra: dict[str, Any] = {"use_cache": False} if self.is_decoder else {}
         if positions is not None:
             extra["position_ids"] = positions
         states = head.backbone(self.network)(input_ids=ids, attention_mask=mask, **extra).last_hidden_state
         return pooling.last_token(states, mask) if self.pooling == "last" else pooling.mean(states, mask)
 
-    def _network_pooled(
-        self, ids: Int[Tensor, "sequence token"], mask: Int[Tensor, "sequence token"]
+    def _packed_pooled(
+        self,
+        ids: Int[Tensor, "1 token"],
+        segments: Int[Tensor, "segment 3"],
+        positions: Int[Tensor, "1 token"] | None,
+        ends: Int[Tensor, " sequence"],
     ) -> Float[Tensor, "sequence hidden"]:
+        inputs: dict[str, Any] = {"attention_mask": segment_table(segments)}
+        if positions is not None:
+            inputs["position_ids"] = positions + head.first_position(self.network)
+        if self.pooling == "pooled":
+            # An encoder shares nothing, so that sequence k is segment k. Its own code then pools one state a sequence.
+            with head.only_states_at(self.network, segments[:, 0]):
+                return self._network_pooled(ids, **inputs)
+        extra: dict[str, Any] = {"use_cache": False} if self.is_decoder else {}
+        states = head.backbone(self.network)(input_ids=ids, **inputs, **extra).last_hidden_state[0]
+        return states[ends] if self.pooling == "last" else pooling.path_mean(states, segments, ends)
+
+    def _network_pooled(self, ids: Int[Tensor, "row token"], **inputs: Tensor) -> Float[Tensor, "sequence hidden"]:
         """What the encoder's own code feeds to its last layer: every architecture pools in its own way."""
         seen: list[Tensor] = []
         hook = head.output_layer(self.network).register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
         try:
-            head.plain(self.network)(input_ids=ids, attention_mask=mask)
+            head.plain(self.network)(input_ids=ids, **inputs)
         finally:
             hook.remove()
         return seen[-1]

@@ -41,13 +41,28 @@ def blocks(model: RewardModel) -> nn.ModuleList:
     """The transformer blocks, in order.
 
     Raises:
+        SettingsError: The layers share blocks, as ALBERT's do (Lan et al. 2020, arXiv:1909.11942).
         ModelError: They were not found.
     """
     n_layers = getattr(model.config.get_text_config(), "num_hidden_layers", None)
+    if shares_blocks(model):
+        raise SettingsError(
+            "the model's layers share their weights, so none of them can be trained without the others",
+            wanted="trainable: all, head or lora",
+            got=f"{n_layers} layers with the same weights",
+            where="model.trainable",
+        )
     for module in head.backbone(model.network).modules():
         if isinstance(module, nn.ModuleList) and len(module) == n_layers:
             return module
     raise ModelError("cannot find the model's blocks", wanted=f"a list of {n_layers} modules", fix="use another mode")
+
+
+def shares_blocks(model: RewardModel) -> bool:
+    """Whether several layers run through the same weights."""
+    config = model.config.get_text_config()
+    n_groups = getattr(config, "num_hidden_groups", None)
+    return n_groups is not None and n_groups < config.num_hidden_layers
 
 
 def _chosen(model: RewardModel, settings: ModelSettings):

@@ -80,7 +80,10 @@ def log_losses(
     *,
     temperature: float = 1.0,
 ) -> Float[np.ndarray, " pair"]:
-    """−p·log σ(Δ/T) − (1 − p)·log σ(−Δ/T) of each pair, in nats; the same in both orders."""
+    """−p·log σ(Δ/T) − (1 − p)·log σ(−Δ/T) of each pair, in nats; the same in both orders.
+
+    log 2 for a model that does not know.
+    """
     delta, prob = _checked(margins, prob_chosen)
     return _log_loss(delta / temperature, prob)
 
@@ -91,29 +94,9 @@ def squared_errors(
     *,
     temperature: float = 1.0,
 ) -> Float[np.ndarray, " pair"]:
-    """(σ(Δ/T) − p)² of each pair; the same in both orders."""
+    """(σ(Δ/T) − p)² of each pair (Brier 1950); the same in both orders. ¼ for a model that does not know."""
     delta, prob = _checked(margins, prob_chosen)
     return (expit(delta / temperature) - prob) ** 2
-
-
-def negative_log_likelihood(
-    margins: Float[np.ndarray, " pair"],
-    prob_chosen: Float[np.ndarray, " pair"] | None = None,
-    *,
-    temperature: float = 1.0,
-) -> float:
-    """Mean of `log_losses`; log 2 for a model that does not know. NaN without pairs."""
-    return _mean(log_losses(margins, prob_chosen, temperature=temperature))
-
-
-def brier(
-    margins: Float[np.ndarray, " pair"],
-    prob_chosen: Float[np.ndarray, " pair"] | None = None,
-    *,
-    temperature: float = 1.0,
-) -> float:
-    """Mean of `squared_errors`; .25 for a model that does not know (Brier 1950). NaN without pairs."""
-    return _mean(squared_errors(margins, prob_chosen, temperature=temperature))
 
 
 def expected_calibration_error(
@@ -190,7 +173,3 @@ def _checked(margins: np.ndarray, prob_chosen: np.ndarray | None) -> tuple[np.nd
         where = int(np.flatnonzero(~((prob >= 0) & (prob <= 1)))[0])
         raise DataError("probability outside [0, 1]", where=f"pair {where}", got=float(prob[where]))
     return delta, prob
-
-
-def _mean(values: np.ndarray) -> float:
-    return float(values.mean()) if len(values) else float("nan")

@@ -10,21 +10,12 @@ from rewardsmith.core.errors import SettingsError
 _MOST_PAIRS = 10_000_000
 
 
-def power_of(n: int, p: float, p0: float, *, alpha: float = 0.05) -> float:
-    """Probability that `n` pairs show an accuracy above the bar `p0`, where the true accuracy is `p`.
-
-    One-sided exact binomial test at level `alpha`: reject where k ≥ c, c the smallest count with
-    P(K ≥ c | p0) ≤ alpha.
-    """
-    critical = stats.binom.isf(alpha, n, p0) + 1
-    return float(stats.binom.sf(critical - 1, n, p))
-
-
 def pairs_needed(p: float, p0: float, *, alpha: float = 0.05, power: float = 0.8) -> int:
     """Pairs needed to show that accuracy `p` is above the bar `p0`, one-sided, by the exact binomial test.
 
-    The power of an exact test goes up and down with n like a saw; the answer is the smallest n from which on it
-    no longer falls below `power`. It assumes one pair a prompt; with more pairs a prompt, more are needed.
+    At level `alpha` that test rejects where k ≥ c, c the smallest count with P(K ≥ c | p0) ≤ alpha; its power is
+    P(K ≥ c | p). The power of an exact test goes up and down with n like a saw; the answer is the smallest n from
+    which on it no longer falls below `power`. It assumes one pair a prompt; with more pairs a prompt, more are needed.
 
     Raises:
         SettingsError: `p` is not above `p0`, or a share is not between 0 and 1.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -88,8 +87,6 @@ def evaluate_model(
         seed=seed,
     )
     if out is not None:
-        counts = pairs.counts | {"conversations cut to fit while scoring": scorer.n_truncated}
-        pairs = dataclasses.replace(pairs, counts=counts)
         write_evaluation(evaluation, out, context=_context(model, data, out=out, trained=trained, pairs=pairs))
     return evaluation
 

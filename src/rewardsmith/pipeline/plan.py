@@ -22,4 +22,4 @@ def plan_run(recipe: Recipe, out: Path) -> dict[str, Any]:
 
 def plan_training(recipe: Recipe, data: Path) -> dict[str, Any]:
     """The training's cost on the preferences artefact `data`: tokens, steps, seconds, bytes."""
-    return dataclasses.asdict(plan(recipe, load_table(data, "train")))
+    return dataclasses.asdict(plan(recipe, load_table(data, "train"), heldout=load_table(data, "heldout")))

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
 from pathlib import Path
 
+from rewardsmith.core.errors import ArtefactError
 from rewardsmith.core.manifest import Manifest
-from rewardsmith.core.store import is_current
+from rewardsmith.core.store import is_current, read_manifest
 from rewardsmith.models.builtin import resolve
 from rewardsmith.preferences.prepare import expected_parents, prepare
-from rewardsmith.preferences.store import KIND
+from rewardsmith.preferences.store import KIND, UNREACHED
 from rewardsmith.text.encoder import ConversationEncoder
 from rewardsmith.text.load import load_tokenizer
 from rewardsmith.training.recipe import Recipe
+
+logger = logging.getLogger(__name__)
 
 
 def encoder_of(recipe: Recipe) -> ConversationEncoder:
@@ -25,6 +30,26 @@ def prepare_for(recipe: Recipe, out: Path) -> Manifest:
 
 
 def data_is_current(recipe: Recipe, out: Path) -> bool:
-    """Whether `out` holds the recipe's preferences, from the files as they are now, for the recipe's tokenizer."""
+    """Whether `out` holds the recipe's preferences, from the sources as they are now, for the recipe's tokenizer.
+
+    A hub data set that cannot be reached counts as unchanged, and a warning says so.
+    """
+    expected = expected_parents(recipe.data, encoder_of(recipe))
+    assumed = _revisions_in(out, [name for name, digest in expected.items() if digest == UNREACHED])
     config = recipe.data.model_dump(mode="json")
-    return is_current(out, kind=KIND, config=config, parents=expected_parents(recipe.data, encoder_of(recipe)))
+    if not is_current(out, kind=KIND, config=config, parents=expected | assumed):
+        return False
+    for name, revision in assumed.items():
+        logger.warning(
+            "%s cannot be reached on its hub: %s is kept as it was prepared from revision %s", name, out, revision
+        )
+    return True
+
+
+def _revisions_in(out: Path, names: Sequence[str]) -> dict[str, str]:
+    """What the artefact at `out`, if there is one, says about the sources `names`."""
+    try:
+        parents = read_manifest(out, KIND).parents
+    except ArtefactError:
+        return {}
+    return {name: parents[name] for name in names if name in parents}

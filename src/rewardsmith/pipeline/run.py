@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rewardsmith.audit.evaluation import Evaluation
-from rewardsmith.core.store import is_current, read_manifest
+from rewardsmith.core.store import read_manifest
+from rewardsmith.pipeline.describe import write_card
 from rewardsmith.pipeline.evaluate import evaluate_model
 from rewardsmith.pipeline.prepare import data_is_current, prepare_for
 from rewardsmith.preferences.store import KIND as DATA_KIND
 from rewardsmith.training.recipe import Recipe
-from rewardsmith.training.train import KIND as MODEL_KIND
-from rewardsmith.training.train import expected_parents, train
+from rewardsmith.training.train import model_is_current, remove_leftovers, train
 
-DATA, MODEL, EVALUATION = "data", "model", "evaluation"
+DATA, CARD, MODEL, EVALUATION = "data", "card", "model", "evaluation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +40,11 @@ class RunResult:
     stages: tuple[StageResult, ...]
     evaluation: Evaluation
     report: Path
+    card: Path
 
 
 def run(recipe: Recipe, out: Path, *, on_stage: Callable[[StageResult], None] = lambda _: None) -> RunResult:
-    """Run all stages into `out/data`, `out/model` and `out/evaluation`.
+    """Run all stages into `out/data`, `out/model` and `out/evaluation`; a card of the data goes into `out/card`.
 
     A stage whose artefact is current is not run again, and interrupted training resumes, so the same command
     continues a run that was killed.
@@ -64,20 +65,19 @@ def run(recipe: Recipe, out: Path, *, on_stage: Callable[[StageResult], None] = 
     reused = data_is_current(recipe, out / DATA)
     if not reused:
         prepare_for(recipe, out / DATA)
+    card = write_card(out / DATA, out / CARD, name=recipe.name)
     finish(DATA, started, reused=reused)
 
     started = time.perf_counter()
-    reused = _model_is_current(recipe, data=out / DATA, model=out / MODEL)
-    if not reused:
+    prepared = read_manifest(out / DATA, DATA_KIND)
+    reused = model_is_current(recipe, prepared, out / MODEL)
+    if reused:
+        remove_leftovers(recipe, prepared, out / MODEL)
+    else:
         train(recipe, out / DATA, out / MODEL)
     finish(MODEL, started, reused=reused)
 
     started = time.perf_counter()
     evaluation = evaluate_model(out / MODEL, data=out / DATA, out=out / EVALUATION)
     finish(EVALUATION, started)
-    return RunResult(tuple(stages), evaluation, out / EVALUATION / "report.html")
-
-
-def _model_is_current(recipe: Recipe, *, data: Path, model: Path) -> bool:
-    parents = expected_parents(recipe, read_manifest(data, DATA_KIND))
-    return is_current(model, kind=MODEL_KIND, config=recipe.model_dump(mode="json"), parents=parents)
+    return RunResult(tuple(stages), evaluation, out / EVALUATION / "report.html", card)

@@ -12,7 +12,7 @@ from typing import IO, Any, Literal
 import orjson
 
 from rewardsmith.core.conversation import Conversation
-from rewardsmith.core.errors import DataError
+from rewardsmith.core.errors import DataError, OverlengthError
 from rewardsmith.core.scores import Scorer
 from rewardsmith.core.store import writing_file
 from rewardsmith.preferences.lines import read_json_lines
@@ -41,6 +41,7 @@ def score_file(
 
     Raises:
         DataError: A line cannot be read. Lines before it are on standard output already; no file is written.
+        OverlengthError: A line is too long, and truncation was not asked for. The same holds.
         ModelError: There is no usable reward model.
     """
     scorer = load_scorer(model, engine=engine, overlength=overlength)
@@ -54,17 +55,46 @@ def score_file(
 def scored_lines(scorer: Scorer, rows: Iterable[RawRow]) -> Iterator[bytes]:
     """One JSON line a row: its `id` where it has one, its line number where not, and its rewards.
 
-    Rows before one that cannot be read are scored and yielded before the error is raised.
+    Rows before one that cannot be read, or is too long, are scored and yielded before the error is raised.
+
+    Raises:
+        DataError: A row cannot be read; its file and line are named.
+        OverlengthError: A conversation is too long for the scorer; file and line of its row are named.
     """
     stream = iter(rows)
     while some := list(islice(stream, _ROWS_AT_ONCE)):
         asked, problem = _asked(some)
-        rewards = iter(scorer.score([each for row in asked for each in row.values()]).rewards.tolist())
-        for row, conversations in zip(some, asked, strict=False):
+        usable = some[: len(asked)]
+        for row, rewards in zip(usable, _rewards(scorer, usable, asked), strict=True):
             head = {"id": _values(row).get("id", row.line)}
-            yield orjson.dumps(head | _nested({name: next(rewards) for name in conversations})) + b"\n"
+            yield orjson.dumps(head | _nested(rewards)) + b"\n"
         if problem is not None:
             raise problem
+
+
+def _rewards(
+    scorer: Scorer, rows: Sequence[RawRow], asked: Sequence[dict[str, Conversation]]
+) -> Iterator[dict[str, float]]:
+    """The rewards of each row by name, all scored in one call."""
+    try:
+        rewards = iter(scorer.score([each for row in asked for each in row.values()]).rewards.tolist())
+    except OverlengthError:
+        # Again, row by row: those before the long one get their rewards, and the error says where it stands.
+        for row, conversations in zip(rows, asked, strict=True):
+            yield _rewards_of_row(scorer, row, conversations)
+        return
+    for conversations in asked:
+        yield {name: next(rewards) for name in conversations}
+
+
+def _rewards_of_row(scorer: Scorer, row: RawRow, conversations: dict[str, Conversation]) -> dict[str, float]:
+    try:
+        rewards = scorer.score(list(conversations.values())).rewards.tolist()
+    except OverlengthError as error:
+        fix = "shorten it, or cut over-long prompts with --truncate"
+        where = f"{row.file}:{row.line}"
+        raise OverlengthError(error.problem, wanted=error.wanted, got=error.got, where=where, fix=fix) from error
+    return dict(zip(conversations, rewards, strict=True))
 
 
 def _asked(rows: Sequence[RawRow]) -> tuple[list[dict[str, Conversation]], DataError | None]:

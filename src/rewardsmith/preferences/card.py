@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from rewardsmith.figures.plots import bars, histogram
 from rewardsmith.figures.wording import number
 from rewardsmith.preferences.floors import Floor, bag_of_words, longer_wins, shorter_wins
 from rewardsmith.preferences.outcome import Reason, destination
+from rewardsmith.preferences.report import REPAIRS
 from rewardsmith.preferences.statistics import Agreement, DataStatistics, collect, summarise
 
 # Below this share of longer (or shorter) winners, length alone says little about the label.
@@ -38,6 +39,7 @@ class DataCard:
         statistics: Counts and distributions.
         floors: Longer wins, shorter wins, bag of words; empty where they were not asked for.
         reasons: Rows that are not in the set, by reason.
+        repairs: What was changed inside the preferences that stayed, by the names of `report.REPAIRS`.
         token_lengths: Tokens of each preference, where it was encoded.
     """
 
@@ -46,6 +48,7 @@ class DataCard:
     floors: tuple[Floor, ...]
     reasons: Mapping[str, int]
     token_lengths: Int[np.ndarray, " preference"] | None = None
+    repairs: Mapping[str, int] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """All numbers, as JSON values; NaN becomes null."""
@@ -61,6 +64,7 @@ class DataCard:
             "responses": {str(size): count for size, count in statistics.responses.items()},
             "prompt_turns": {str(size): count for size, count in statistics.turns.items()},
             "left_out": dict(self.reasons),
+            "changed_inside": dict(self.repairs),
             "lengths": {name: summarise(values) for name, values in _lengths(self).items()},
             "margins": summarise(statistics.margins),
             "agreement": _agreement_json(statistics.agreement),
@@ -84,6 +88,7 @@ def describe(
     *,
     title: str = "Preference data",
     reasons: Mapping[str, int] | None = None,
+    repairs: Mapping[str, int] | None = None,
     token_lengths: Int[np.ndarray, " preference"] | None = None,
     with_floors: bool = True,
     seed: int = 0,
@@ -92,6 +97,7 @@ def describe(
 
     Args:
         reasons: Rows that were left out, by reason, as the manifest counts them.
+        repairs: What was changed inside preferences that stayed; see `report.repairs_in`.
         token_lengths: Tokens of each preference, such as `PreferenceTable.lengths`.
         with_floors: Fit and judge the floors; a bag of words takes about a second for each thousand pairs.
     """
@@ -99,7 +105,7 @@ def describe(
     judges = (longer_wins, shorter_wins, bag_of_words) if with_floors else ()
     floors = tuple(judge(items, seed=seed) for judge in judges)
     known = {str(reason): count for reason, count in (reasons or {}).items() if count}
-    return DataCard(title, collect(items, seed=seed), floors, known, token_lengths)
+    return DataCard(title, collect(items, seed=seed), floors, known, token_lengths, dict(repairs or {}))
 
 
 def _sections(card: DataCard) -> list[Section]:
@@ -113,6 +119,8 @@ def _sections(card: DataCard) -> list[Section]:
         sections.append(Section("Margins", (Picture(picture), _summary_table({"margin": card.statistics.margins}))))
     if card.reasons:
         sections.append(_reason_section(card.reasons, kept=card.statistics.preferences))
+    if any(card.repairs.values()):
+        sections.append(_repair_section(card.repairs))
     return sections
 
 
@@ -195,6 +203,12 @@ def _reason_section(reasons: Mapping[str, int], *, kept: int) -> Section:
         (Table(("reason", "rows", "share of all", "written to"), rows, percent=True),),
         f"{number(sum(reasons.values()))} of {number(total)} rows are not in this set.",
     )
+
+
+def _repair_section(repairs: Mapping[str, int]) -> Section:
+    rows = tuple((name, count, REPAIRS.get(name, "")) for name, count in repairs.items() if count)
+    intro = "What was taken out of preferences that stay, counted over all that was read, both sides of a split."
+    return Section("Changed inside preferences", (Table(("what", "count", "meaning"), rows),), intro)
 
 
 def _lengths(card: DataCard) -> dict[str, np.ndarray]:

@@ -10,6 +10,7 @@ from rewardsmith.core.conversation import ROLES, Conversation, response_text
 from rewardsmith.core.errors import shorten
 from rewardsmith.core.preference import Pair, Preference
 from rewardsmith.preferences import filters, votes
+from rewardsmith.preferences.comparisons import between
 from rewardsmith.preferences.outcome import Reason, Rejection
 from rewardsmith.preferences.settings import DataSettings
 
@@ -155,11 +156,9 @@ def _without_ties(preference: Preference) -> Preference:
 
 
 def _without_idle_responses(preference: Preference) -> Preference:
-    used = sorted({index for pair in preference.pairs for index in pair[:2]})
+    used, pairs = between(preference.pairs, range(len(preference.responses)))
     if len(used) == len(preference.responses):
         return preference
-    place = {old: new for new, old in enumerate(used)}
-    pairs = tuple(p._replace(chosen=place[p.chosen], rejected=place[p.rejected]) for p in preference.pairs)
     return _with(preference, tuple(preference.responses[old] for old in used), pairs)
 
 

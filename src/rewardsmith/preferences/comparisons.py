@@ -6,7 +6,7 @@ K - 1 times an epoch each and overfit (InstructGPT, arXiv:2203.02155, section 3.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import combinations, product
 
 from rewardsmith.core.preference import Pair
@@ -55,3 +55,16 @@ def from_ranks(ranks: Sequence[float]) -> tuple[Pair, ...]:
 def from_sides(good: Sequence[int], bad: Sequence[int]) -> tuple[Pair, ...]:
     """Every response of `good` beats every one of `bad`; within a side nothing is compared."""
     return tuple(Pair(better, worse) for better, worse in product(good, bad))
+
+
+def between(pairs: Sequence[Pair], usable: Collection[int]) -> tuple[tuple[int, ...], tuple[Pair, ...]]:
+    """What is left of a preference of which only some responses can be used.
+
+    Returns:
+        The usable responses that stand in a pair with another usable one, in order; and those pairs, whose indices
+        count among these responses.
+    """
+    left = [pair for pair in pairs if pair.chosen in usable and pair.rejected in usable]
+    used = tuple(sorted({index for pair in left for index in pair[:2]}))
+    place = {old: new for new, old in enumerate(used)}
+    return used, tuple(pair._replace(chosen=place[pair.chosen], rejected=place[pair.rejected]) for pair in left)

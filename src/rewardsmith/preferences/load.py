@@ -6,7 +6,7 @@ import gzip
 import io
 import re
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from importlib import resources
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -53,7 +53,7 @@ def iter_rows(source: SourceSettings) -> Iterator[RawRow]:
         yield from _folder_rows(path, source)
     elif path.is_file():
         yield from _file_rows(path, path.name, source)
-    elif _looks_like_hub_id(source.path):
+    elif is_hub_id(source.path):
         yield from _hub_rows(source)
     else:
         raise DataError(
@@ -275,8 +275,35 @@ def _dataset_rows(dataset: Any, file: str, where: str) -> Iterator[RawRow]:
         raise DataError("the data set is empty", where=where, fix="name another split or data set")
 
 
-def _looks_like_hub_id(path: str) -> bool:
-    return bool(_HUB_ID.fullmatch(path)) and not format_of(Path(path))
+def is_hub_id(path: str) -> bool:
+    """Whether `path` is read from a hub: it has a hub id's form, and no file or folder of that name is here."""
+    return bool(_HUB_ID.fullmatch(path)) and not format_of(Path(path)) and not Path(path).exists()
+
+
+def load_revision(source: SourceSettings) -> str | None:
+    """What changes whenever the files of a data set change; `None` where the hub cannot be reached.
+
+    The hub's commit, or (for a folder) a digest of its files' names and times. No rows are fetched for it.
+    """
+    import datasets
+    from datasets.exceptions import DatasetsError
+
+    try:
+        builder = _with_subset(datasets.load_dataset_builder, source)
+    except (OSError, ValueError, RuntimeError, DatasetsError):
+        return None
+    return builder.hash
+
+
+def _with_subset(load: Callable[..., Any], source: SourceSettings, **options: Any) -> Any:
+    try:
+        return load(source.path, name=source.subset, **options)
+    except ValueError:
+        # `subset` is a configuration's name; where there is no such configuration, it is a folder
+        # (Anthropic/hh-rlhf has `harmless-base` and others as folders).
+        if source.subset is None:
+            raise
+        return load(source.path, data_dir=source.subset, **options)
 
 
 def _hub_rows(source: SourceSettings) -> Iterator[RawRow]:
@@ -285,16 +312,8 @@ def _hub_rows(source: SourceSettings) -> Iterator[RawRow]:
     from datasets.exceptions import DatasetsError
 
     streaming = not re.search(r"[\[+]", source.split)
-    options: Mapping[str, Any] = {"split": source.split, "streaming": streaming}
     try:
-        try:
-            dataset = datasets.load_dataset(source.path, name=source.subset, **options)
-        except ValueError:
-            # `subset` is a configuration's name; where there is no such configuration, it is a folder
-            # (Anthropic/hh-rlhf has `harmless-base` and others as folders).
-            if source.subset is None:
-                raise
-            dataset = datasets.load_dataset(source.path, data_dir=source.subset, **options)
+        dataset = _with_subset(datasets.load_dataset, source, split=source.split, streaming=streaming)
         file = f"{source.path}:{source.split}"
         if streaming:
             yield from _object_rows(dataset, file)

@@ -36,6 +36,8 @@ class Reason(StrEnum):
     """A single completion with a yes/no label: no second response of the same prompt and other label."""
     STEPWISE = "stepwise"
     """Step labels: data for a process reward model, not a preference."""
+    TEMPLATE_INPUT = "needs-template-input"
+    """The row or one of its messages has tools, or arguments for the chat template, which are not rendered."""
     EXACT_DUPLICATE = "exact-duplicate"
     """The same prompt, responses and label stood in an earlier row."""
     CONTRADICTION = "contradicting-duplicate"
@@ -67,7 +69,7 @@ def destination(reason: Reason) -> Destination:
     match reason:
         case Reason.DISPUTED | Reason.CONTRADICTION:
             return "review"
-        case Reason.NEAR_HELDOUT | Reason.SUBSAMPLED | Reason.EXACT_DUPLICATE | Reason.STEPWISE:
+        case Reason.NEAR_HELDOUT | Reason.SUBSAMPLED | Reason.EXACT_DUPLICATE | Reason.STEPWISE | Reason.TEMPLATE_INPUT:
             return "set_aside"
         case _:
             return "rejected"

@@ -35,6 +35,7 @@ from rewardsmith.preferences.fates import (
 from rewardsmith.preferences.garbage import rare_collections
 from rewardsmith.preferences.keys import KeyColumns, KeyTable, row_key
 from rewardsmith.preferences.outcome import Reason, Rejection
+from rewardsmith.preferences.overlong import OverlongCount, without_overlong
 from rewardsmith.preferences.reading import JudgedRow, Reader
 from rewardsmith.preferences.report import CheckReport, Example
 from rewardsmith.preferences.settings import DataSettings
@@ -91,6 +92,8 @@ def check(settings: DataSettings) -> CheckReport:
         groups=len(np.unique(table.group[fates.kept])),
         reasons=tally.reasons(),
         sources=tally.by_source(reader.read),
+        merged_responses=reader.merged_responses,
+        dropped_pairs=reader.dropped_pairs,
         examples=tuple(examples.values()),
     )
 
@@ -134,6 +137,8 @@ class _Preparation:
         self._tokens = work / "tokens.arrow"
         self._reader = Reader(settings)
         self._tally = Tally()
+        self._overlong = OverlongCount()
+        self._kept_responses: dict[int, tuple[int, ...]] = {}
 
     def run(self) -> dict[str, Any]:
         """Write the folder's files and return the manifest's counts."""
@@ -192,6 +197,8 @@ class _Preparation:
                     else:
                         tokens[row - start] = result
                         cut_tokens[row] = result.cut_tokens
+                        if result.kept is not None:
+                            self._kept_responses[row] = result.kept
                 writer.write(columns.token_batch([None if t is None else (t.prefix, t.tails) for t in tokens]))
                 start += batch.num_rows
         return cut_tokens
@@ -212,7 +219,7 @@ class _Preparation:
             batches = zip(read_batches(self._draft), read_batches(self._tokens), strict=True)
             for draft, tokens in track(batches, "writing", -(-self._reader.read.total() // _BATCH_ROWS)):
                 end = start + draft.num_rows
-                whole = join(draft, tokens)
+                whole = join(self._trimmed(draft, start, kept=kept), tokens)
                 for split, writer in writers.items():
                     mask = sides[split][start:end]
                     writer.write(part := whole.filter(pa.array(mask)))
@@ -222,6 +229,17 @@ class _Preparation:
                     self._tally.leave_out(labels[row], reason)
                     leftovers.write_draft(draft, row - start, Rejection(reason, detail))
                 start = end
+
+    def _trimmed(self, draft: pa.RecordBatch, start: int, *, kept: Rows) -> pa.RecordBatch:
+        """The draft's rows from number `start` on, each with the responses that it has tokens for."""
+        shortened = {
+            row: self._kept_responses[start + row]
+            for row in range(draft.num_rows)
+            if start + row in self._kept_responses and kept[start + row]
+        }
+        trimmed = without_overlong(draft, shortened)
+        self._overlong.add(draft, trimmed, list(shortened))
+        return trimmed
 
     def _counts(
         self, keys: KeyTable, fates: Fates, *, heldout: Rows, cut_tokens: Int32[np.ndarray, " kept"]
@@ -241,6 +259,7 @@ class _Preparation:
             "groups": groups,
             "overlap": measured.model_dump(),
             "truncated": {"preferences": int((cut_tokens > 0).sum()), "tokens": int(cut_tokens.sum())},
+            "overlong_responses": self._overlong.to_json(),
             "merged_responses": reader.merged_responses,
             "dropped_pairs": reader.dropped_pairs,
         }

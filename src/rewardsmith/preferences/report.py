@@ -2,10 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from pydantic import Field
 
 from rewardsmith.core.settings import Settings
 from rewardsmith.preferences.outcome import Destination, Reason, destination
+
+REPAIRS = {
+    "merged_responses": "responses that equal another one of their prompt, or stand in no pair",
+    "dropped_pairs": "pairs that went with those, or as ties",
+    "truncated.preferences": "preferences with a prompt cut from the left",
+    "truncated.tokens": "tokens cut from those",
+    "overlong_responses.preferences": "preferences of several responses that lost one that was too long",
+    "overlong_responses.responses": "responses that went from those (too long, or then in no pair)",
+    "overlong_responses.pairs": "pairs that went from those",
+}
+"""What is changed inside preferences that stay: the count's name in the manifest → its meaning."""
+
+
+def repairs_in(counts: Mapping[str, Any]) -> dict[str, int]:
+    """The counts of a manifest that say what was changed inside preferences that stayed, by their names in `REPAIRS`.
+
+    A count that an older manifest does not have is left out.
+    """
+    found = {}
+    for name in REPAIRS:
+        outer, _, inner = name.partition(".")
+        value = counts.get(outer)
+        value = value.get(inner) if inner and isinstance(value, Mapping) else value
+        if isinstance(value, int):
+            found[name] = value
+    return found
 
 
 class Example(Settings):
@@ -34,6 +63,10 @@ class CheckReport(Settings):
     """Rows by reason."""
     sources: dict[str, dict[str, int]]
     """For each source: `read`, `kept`, and its rows by reason."""
+    merged_responses: int = 0
+    """In preferences that stay: responses that equal another one, or stand in no pair. They go."""
+    dropped_pairs: int = 0
+    """In preferences that stay: pairs that went with those responses, or as ties."""
     examples: tuple[Example, ...] = Field(default_factory=tuple)
     """The first row of each reason, in reading order."""
 

@@ -47,7 +47,8 @@ class DataSettings(Settings):
     """Longest conversation, in tokens of the model's tokenizer, template included."""
 
     overlength: Literal["drop", "truncate", "raise"] = "drop"
-    """What happens to longer ones. `truncate` cuts the prompt from the left, never a response."""
+    """What happens to longer ones. `truncate` cuts the prompt from the left, never a response. Of several responses
+    one that is too long (with `truncate`: by itself) leaves alone, with its pairs."""
 
     heldout_share: float = Field(default=0.1, gt=0, lt=1)
     """Share of the prompt groups that is held out, by hash of the group."""

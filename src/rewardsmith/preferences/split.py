@@ -9,18 +9,12 @@ import numpy as np
 from jaxtyping import Bool, UInt64
 
 from rewardsmith.core.errors import DataError
-from rewardsmith.preferences.keys import group_hash
 
 
 def heldout_mask(group_hashes: UInt64[np.ndarray, " row"], share: float) -> Bool[np.ndarray, " row"]:
     """True where hash / 2^64 < share."""
     # Compared as integers: a float64 could not tell neighbouring hashes apart. A share of 1 is not allowed.
     return group_hashes < np.uint64(int(share * 2**64))
-
-
-def is_heldout(group: str, share: float, *, salt: str) -> bool:
-    """The side of one group; `heldout_mask` says the same of many."""
-    return group_hash(group, salt) < int(share * 2**64)
 
 
 def require_both_sides(heldout: Bool[np.ndarray, " row"], groups: UInt64[np.ndarray, " row"], *, share: float) -> None:

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
-from jaxtyping import Int32, Int64
+from jaxtyping import Bool, Float64, Int32, Int64
 
 from rewardsmith.core.conversation import Conversation
 from rewardsmith.core.errors import DataError
@@ -34,6 +34,24 @@ class EncodedPreference:
     prefix: Int32[np.ndarray, " prefix"]
     tails: tuple[Int32[np.ndarray, " tail"], ...]
     pairs: tuple[Pair, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PairColumns:
+    """All pairs of a table, one array entry a pair, those of a preference together.
+
+    Attributes:
+        preference: Number of the pair's preference in the table.
+        chosen: Number of the chosen response among the preference's; likewise `rejected`.
+        has_margin: The data say how much better the chosen one is.
+    """
+
+    preference: Int64[np.ndarray, " pair"]
+    chosen: Int64[np.ndarray, " pair"]
+    rejected: Int64[np.ndarray, " pair"]
+    prob_chosen: Float64[np.ndarray, " pair"]
+    has_margin: Bool[np.ndarray, " pair"]
+    tie: Bool[np.ndarray, " pair"]
 
 
 class PreferenceTable(Sequence[Preference]):
@@ -95,6 +113,30 @@ class PreferenceTable(Sequence[Preference]):
     def sources(self) -> list[str]:
         """Source of each preference."""
         return self._strings("source")
+
+    @cached_property
+    def response_counts(self) -> Int64[np.ndarray, " preference"]:
+        """Number of responses of each preference."""
+        return _sizes(self._data.column("responses"))[self._rows]
+
+    def pair_columns(self) -> PairColumns:
+        """The pairs of all preferences, without an object a row."""
+        lists = self._data.column("pairs").take(pa.array(self._rows)).combine_chunks()
+        pairs = lists.flatten()
+        return PairColumns(
+            preference=np.repeat(np.arange(len(self)), _sizes(pa.chunked_array([lists]))),
+            chosen=pairs.field("chosen").to_numpy().astype(np.int64),
+            rejected=pairs.field("rejected").to_numpy().astype(np.int64),
+            prob_chosen=pairs.field("prob_chosen").to_numpy(),
+            has_margin=pairs.field("margin").is_valid().to_numpy(zero_copy_only=False),
+            tie=pairs.field("tie").to_numpy(zero_copy_only=False),
+        )
+
+    def place(self, index: int) -> str:
+        """`file:line` that a preference was read from."""
+        row = self._row(index)
+        file, line = (self._data.column(name)[row].as_py() for name in ("file", "line"))
+        return f"{file}:{line}"
 
     def prompt_batches(self, size: int = 1024) -> Iterator[tuple[int, list[tuple[str, Conversation]]]]:
         """Group and prompt of all preferences, `size` at a time, each batch with the number of its first."""

@@ -8,13 +8,12 @@ from typing import Any, Literal
 import torch
 
 from rewardsmith.core.errors import ModelError, SettingsError
+from rewardsmith.models.capacity import token_capacity
 from rewardsmith.models.load import LoadedModel, load_checkpoint
 from rewardsmith.scoring.bucketed import BucketedScorer, Precision
 from rewardsmith.scoring.limits import Overlength
 from rewardsmith.scoring.reference import ReferenceScorer
 from rewardsmith.text.encoder import ConversationEncoder
-
-_NO_LIMIT = 1_000_000
 
 
 def load_scorer(
@@ -59,21 +58,13 @@ def load_scorer(
 
 
 def _limit(loaded: LoadedModel, wanted: int | None) -> int | None:
-    capacity = model_capacity(loaded)
+    capacity = token_capacity(loaded.model, loaded.tokenizer)
     if wanted is not None and capacity is not None and wanted > capacity:
         raise SettingsError(
             "max_tokens is more than the model takes", wanted=f"at most {capacity}", got=wanted, where="max_tokens"
         )
     known = [limit for limit in (loaded.card.max_tokens, capacity) if limit is not None]
     return wanted or min(known, default=None)
-
-
-def model_capacity(loaded: LoadedModel) -> int | None:
-    """Most tokens that the model has positions for; `None` where neither it nor its tokenizer says."""
-    positions = getattr(loaded.model.config.get_text_config(), "max_position_embeddings", None)
-    # RoBERTa has two positions more than it can use; its tokenizer says so. Absurdly large means "not known".
-    limits = [limit for limit in (positions, loaded.tokenizer.model_max_length) if limit and limit < _NO_LIMIT]
-    return min(limits, default=None)
 
 
 def _check_template(loaded: LoadedModel, encoder: ConversationEncoder, where: str) -> None:

@@ -26,9 +26,9 @@ def training_arguments(
     arguments = TrainingArguments(
         output_dir=str(work),
         num_train_epochs=settings.epochs,
+        # The loader gives a device its whole share of a step, and `RewardTrainer` cuts that by tokens.
         per_device_train_batch_size=settings.batch_size,
-        per_device_eval_batch_size=settings.batch_size,
-        gradient_accumulation_steps=settings.accumulation,
+        gradient_accumulation_steps=1,
         learning_rate=settings.learning_rate,
         weight_decay=settings.weight_decay,
         warmup_steps=settings.warmup_share,

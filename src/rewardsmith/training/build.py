@@ -11,6 +11,7 @@ from rewardsmith.training.best import SaveBest
 from rewardsmith.training.collator import PreferenceCollator
 from rewardsmith.training.dataset import PreferenceDataset
 from rewardsmith.training.health import DriftWarning
+from rewardsmith.training.layout import choose_layout, token_budget
 from rewardsmith.training.log import LastLine, OwnIntervals, TrainingLog
 from rewardsmith.training.precision import Precision
 from rewardsmith.training.progress import ProgressLines
@@ -37,8 +38,9 @@ def build_trainer(
         processes: Devices that train together.
     """
     settings = recipe.training
-    cut = Cut(settings.batch_size, settings.accumulation, processes, settings.sort_by_length)
+    cut = Cut(settings.batch_size, processes)
     arguments = training_arguments(settings, work, precision=precision, steps_per_epoch=cut.steps(len(train)))
+    layout = choose_layout(model, train.table, packing=settings.packing)
     if settings.gradient_checkpointing:
         # The reentrant kind needs an input with a gradient, which a model with frozen embeddings has not.
         model.gradient_checkpointing_enable({"use_reentrant": False})
@@ -51,8 +53,7 @@ def build_trainer(
         objective=Objective(recipe.loss),
         train=train,
         heldout=heldout,
-        collator=PreferenceCollator(pad_id),
-        sort_by_length=settings.sort_by_length,
+        collator=PreferenceCollator(pad_id, layout=layout, token_budget=token_budget(settings.token_budget)),
         keep_checkpoints=settings.keep_checkpoints,
         callbacks=callbacks,
     )

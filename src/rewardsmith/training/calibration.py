@@ -12,7 +12,7 @@ from rewardsmith.losses.objective import Objective
 from rewardsmith.losses.settings import LossSettings
 from rewardsmith.models.reward_model import RewardModel
 from rewardsmith.preferences.table import PreferenceTable
-from rewardsmith.training.collator import NETWORK_INPUTS, PreferenceCollator, pair_batch
+from rewardsmith.training.collator import Layout, PreferenceCollator, network_inputs, pair_batch
 from rewardsmith.training.precision import Precision
 
 _SAMPLE_TOKENS = 1500
@@ -24,7 +24,7 @@ class Speed:
     """What was measured.
 
     Attributes:
-        tokens_per_s: Padded tokens, forward and backward.
+        tokens_per_s: Computed tokens, forward and backward.
         optimiser_s: Seconds of one AdamW step.
     """
 
@@ -32,7 +32,14 @@ class Speed:
     optimiser_s: float
 
 
-def measure(model: RewardModel, table: PreferenceTable, *, precision: Precision, checkpointing: bool = False) -> Speed:
+def measure(
+    model: RewardModel,
+    table: PreferenceTable,
+    *,
+    layout: Layout,
+    precision: Precision,
+    checkpointing: bool = False,
+) -> Speed:
     """Time some preferences of middle length on the device that training would take.
 
     A copy of the model is used, so that neither its gradients nor its weights change.
@@ -41,21 +48,23 @@ def measure(model: RewardModel, table: PreferenceTable, *, precision: Precision,
     probe = copy.deepcopy(model).to(device).train()
     if checkpointing:
         probe.gradient_checkpointing_enable({"use_reentrant": False})
-    inputs = PreferenceCollator(pad_id=0)([table.encoded(index) for index in typical(table)])
-    inputs = {name: value.to(device) for name, value in inputs.items()}
+    collator = PreferenceCollator(0, layout=layout, token_budget=4 * _SAMPLE_TOKENS)
+    (inputs,) = collator([table.encoded(index) for index in typical(table)])
+    inputs = {name: value.to(device) if isinstance(value, torch.Tensor) else value for name, value in inputs.items()}
+    computed = int(inputs["computed_tokens"])
     objective = Objective(LossSettings())
 
     def step() -> float:
         started = time.perf_counter()
         with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
-            rewards = probe(**{name: inputs[name] for name in NETWORK_INPUTS})
+            rewards = probe(**network_inputs(inputs))
         objective(rewards, pair_batch(inputs)).loss.mean().backward()
         _wait(device)
         return time.perf_counter() - started
 
     step()  # The first one pays for allocation.
     seconds = min(step() for _ in range(_REPEATS))
-    return Speed(inputs["input_ids"].numel() / seconds, _optimiser_seconds(probe, device))
+    return Speed(computed / seconds, _optimiser_seconds(probe, device))
 
 
 def typical(table: PreferenceTable) -> list[int]:

@@ -59,9 +59,15 @@ def steps_saved(work: Path) -> list[tuple[int, Path]]:
 
 
 def rotate(work: Path, *, keep: int, best_step: int | None = None) -> None:
-    """Remove all but the `keep` latest checkpoints and that of `best_step`."""
-    for step, path in steps_saved(work)[keep:]:
-        if step != best_step:
+    """Remove all but the `keep` latest whole checkpoints and that of `best_step`; damaged ones count for nothing.
+
+    A checkpoint that cannot be resumed from must not push out one that can, so each is read through as for resuming.
+    """
+    whole = 0
+    for step, path in steps_saved(work):
+        is_kept = whole < keep and fault(path) is None
+        whole += is_kept
+        if not is_kept and step != best_step:
             # Renamed first: an interrupted removal must not leave a folder that looks like a checkpoint.
             doomed = work / f"{_STAGING_PREFIX}old-{step}"
             path.rename(doomed)

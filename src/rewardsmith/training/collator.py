@@ -4,48 +4,98 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from rewardsmith.batching import buckets, packing, prefixes
 from rewardsmith.batching.collate import pad
 from rewardsmith.losses.pair_batch import PairBatch
 from rewardsmith.preferences.table import EncodedPreference
 
-NETWORK_INPUTS = ("input_ids", "attention_mask", "position_ids")
+Layout = Literal["shared", "separate", "padded"]
+"""How sequences lie in a batch: packed with shared beginnings once, packed whole, or padded."""
+
+MicroBatch = dict[str, Any]
+
+_NETWORK_INPUTS = ("input_ids", "attention_mask", "position_ids", "ends")
 _PAIR_FIELDS = tuple(field.name for field in fields(PairBatch))
 
 
 class PreferenceCollator:
-    """Makes one flat dictionary of tensors of some preferences: `NETWORK_INPUTS` and the fields of `PairBatch`.
+    """Cuts preferences into micro-batches under a token budget, and makes tensors of each.
+
+    A micro-batch is one flat dictionary: what `RewardModel.forward` takes, the fields of `PairBatch`, and two counts:
+    `tokens` of its sequences, each with its prompt, and `computed_tokens`, which the network computes for them.
 
     A response that takes part in several pairs is computed once. `None` (a device without work) becomes a sequence of
     one token that is in no pair, so that the device takes part in the step and adds nothing to it.
     """
 
-    def __init__(self, pad_id: int) -> None:
+    def __init__(self, pad_id: int, *, layout: Layout, token_budget: int) -> None:
         self.pad_id = pad_id
+        self.layout: Layout = layout
+        self.token_budget = token_budget
 
-    def __call__(self, preferences: Sequence[EncodedPreference | None]) -> dict[str, Tensor]:
-        padded = pad(self._sequences(preferences), pad_id=self.pad_id)
-        network = {name: torch.from_numpy(getattr(padded, name)) for name in NETWORK_INPUTS}
-        return network | _pair_tensors(preferences)
+    def __call__(self, preferences: Sequence[EncodedPreference | None]) -> list[MicroBatch]:
+        groups = [self._sequences(preference) for preference in preferences]
+        if self.layout == "padded":
+            return [self._padded(preferences, groups, share) for share in _padded_shares(groups, self.token_budget)]
+        rows = [_row(preference, group, self.layout) for preference, group in zip(preferences, groups, strict=True)]
+        shares = packing.fill([len(row.input_ids) for row in rows], max_tokens=self.token_budget)
+        return [
+            _packed([rows[index] for index in share])
+            | _pair_tensors([preferences[index] for index in share])
+            | {"tokens": sum(len(ids) for index in share for ids in groups[index])}
+            for share in shares
+        ]
 
-    def _sequences(self, preferences: Sequence[EncodedPreference | None]) -> list[np.ndarray]:
-        rows = []
-        for preference in preferences:
-            if preference is None:
-                rows.append(np.array([self.pad_id], np.int64))
-            else:
-                rows.extend(np.concatenate([preference.prefix, tail]) for tail in preference.tails)
-        return rows
+    def _padded(
+        self, preferences: Sequence[EncodedPreference | None], groups: list[list[np.ndarray]], share: list[int]
+    ) -> MicroBatch:
+        sequences = [ids for index in share for ids in groups[index]]
+        padded = pad(sequences, pad_id=self.pad_id)
+        counts = {"tokens": sum(map(len, sequences)), "computed_tokens": padded.input_ids.size}
+        network = {name: torch.from_numpy(getattr(padded, name)) for name in _NETWORK_INPUTS if name != "ends"}
+        return network | _pair_tensors([preferences[index] for index in share]) | counts
+
+    def _sequences(self, preference: EncodedPreference | None) -> list[np.ndarray]:
+        if preference is None:
+            return [np.array([self.pad_id], np.int64)]
+        return [np.concatenate([preference.prefix, tail]) for tail in preference.tails]
 
 
-def pair_batch(inputs: Mapping[str, Any]) -> PairBatch:
-    """The comparisons among the tensors of a collated batch."""
-    return PairBatch(**{name: inputs[name] for name in _PAIR_FIELDS})
+def network_inputs(batch: Mapping[str, Any]) -> dict[str, Tensor]:
+    """What `RewardModel.forward` takes of a micro-batch."""
+    return {name: batch[name] for name in _NETWORK_INPUTS if name in batch}
+
+
+def pair_batch(batch: Mapping[str, Any]) -> PairBatch:
+    """The comparisons among the tensors of a micro-batch."""
+    return PairBatch(**{name: batch[name] for name in _PAIR_FIELDS})
+
+
+def _row(preference: EncodedPreference | None, sequences: list[np.ndarray], layout: Layout) -> prefixes.Row:
+    return prefixes.shared(sequences) if layout == "shared" and preference else prefixes.separate(sequences)
+
+
+def _packed(rows: Sequence[prefixes.Row]) -> MicroBatch:
+    packed = packing.pack(rows)
+    return {
+        "input_ids": torch.from_numpy(packed.input_ids)[None],
+        "position_ids": torch.from_numpy(packed.position_ids)[None],
+        "attention_mask": torch.from_numpy(packed.segments),
+        "ends": torch.from_numpy(packed.ends),
+        "computed_tokens": len(packed.input_ids),
+    }
+
+
+def _padded_shares(groups: Sequence[Sequence[np.ndarray]], token_budget: int) -> list[list[int]]:
+    """Preferences of similar length together; as if each had as many responses as the one with the most."""
+    most = max(len(group) for group in groups)
+    return buckets.plan([max(map(len, group)) for group in groups], max_tokens=max(1, token_budget // most))
 
 
 def _pair_tensors(preferences: Sequence[EncodedPreference | None]) -> dict[str, Tensor]:

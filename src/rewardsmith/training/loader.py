@@ -7,7 +7,7 @@ from typing import Any
 from torch.utils.data import DataLoader
 
 from rewardsmith.training.dataset import PreferenceDataset
-from rewardsmith.training.schedule import DeviceBatches
+from rewardsmith.training.schedule import DeviceSteps
 
 
 class EpochLoader(DataLoader):
@@ -17,7 +17,7 @@ class EpochLoader(DataLoader):
     """
 
     def __init__(
-        self, dataset: PreferenceDataset, sampler: DeviceBatches, *, collate: Any, pin_memory: bool = False
+        self, dataset: PreferenceDataset, sampler: DeviceSteps, *, collate: Any, pin_memory: bool = False
     ) -> None:
         untyped: Any = (dataset, sampler)
         super().__init__(untyped[0], batch_sampler=untyped[1], collate_fn=collate, pin_memory=pin_memory)

@@ -26,8 +26,8 @@ class Outcomes:
         deltas: `[pair]`, reward of chosen minus reward of rejected.
         prob_chosen: `[pair]`, the label; .5 says that there is no right order.
         rewards: `[response]`, each distinct response once.
-        tokens: Tokens computed, without padding.
-        padded_tokens: The same with padding.
+        tokens: Of the responses, each with its prompt.
+        computed_tokens: What the network computed for them: padding counts, shared prompts count once.
     """
 
     losses: Float[np.ndarray, " pair"]
@@ -36,7 +36,7 @@ class Outcomes:
     prob_chosen: Float[np.ndarray, " pair"]
     rewards: Float[np.ndarray, " response"]
     tokens: int = 0
-    padded_tokens: int = 0
+    computed_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Totals:
     reward_max: float = -math.inf
     responses: int = 0
     tokens: int = 0
-    padded_tokens: int = 0
+    computed_tokens: int = 0
 
     def __add__(self, other: Totals) -> Totals:
         merged = {
@@ -99,7 +99,7 @@ def totals_of(outcomes: Outcomes) -> Totals:
         reward_max=float(rewards.max(initial=-math.inf)),
         responses=len(rewards),
         tokens=outcomes.tokens,
-        padded_tokens=outcomes.padded_tokens,
+        computed_tokens=outcomes.computed_tokens,
     )
 
 
@@ -133,11 +133,14 @@ def figures(totals: Totals) -> dict[str, float]:
 
 
 def speeds(totals: Totals, seconds: float) -> dict[str, float]:
-    """Throughput (without padding) and the share of the computed tokens that was padding."""
+    """Throughput, and what the network computed for each token of a response with its prompt.
+
+    Below 1, sharing saved more than padding cost.
+    """
     return {
         "tokens_per_s": _ratio(totals.tokens, seconds),
         "pairs_per_s": _ratio(totals.pairs, seconds),
-        "padding_share": 1.0 - _ratio(totals.tokens, totals.padded_tokens),
+        "computed_share": _ratio(totals.computed_tokens, totals.tokens),
     }
 
 

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Int
 
-from rewardsmith.models.head import plain
+from rewardsmith.batching import buckets, packing, prefixes
+from rewardsmith.models.builtin import resolve
+from rewardsmith.models.capacity import token_capacity
+from rewardsmith.models.head import backbone, plain
 from rewardsmith.models.load import build
 from rewardsmith.models.reward_model import RewardModel
-from rewardsmith.models.trainable import blocks, count_parameters
+from rewardsmith.models.trainable import blocks, count_parameters, shares_blocks
 from rewardsmith.preferences.table import EncodedPreference, PreferenceTable
+from rewardsmith.text.load import load_tokenizer
 from rewardsmith.training.calibration import Speed, measure
+from rewardsmith.training.collator import Layout
+from rewardsmith.training.layout import choose_layout, token_budget
 from rewardsmith.training.precision import Precision, resolve_precision
+from rewardsmith.training.preflight import check_data_for_loss, require_room
 from rewardsmith.training.recipe import Recipe
-from rewardsmith.training.schedule import Cut, epoch_batches
+from rewardsmith.training.schedule import Cut, epoch_steps
+
+logger = logging.getLogger(__name__)
 
 _WEIGHT_BYTES = 4
 _ADAM_BYTES = 8
@@ -32,7 +42,7 @@ class TrainingPlan:
     Attributes:
         tokens: Of an epoch, as the network computes them: each response with its prompt.
         distinct_tokens: The same with each prompt counted once.
-        padded_tokens: Of an epoch with padding, as the micro-batches are cut.
+        computed_tokens: Of an epoch, as the micro-batches are cut: with padding, or with each prompt once.
         optimiser_steps: Over all epochs.
         tokens_per_s: Measured here on a few preferences, forward and backward, padding included.
         seconds: Expected time of training on one device of this kind, without evaluations and checkpoints.
@@ -44,7 +54,7 @@ class TrainingPlan:
     responses: int
     tokens: int
     distinct_tokens: int
-    padded_tokens: int
+    computed_tokens: int
     optimiser_steps: int
     parameters: int
     trained_parameters: int
@@ -73,23 +83,39 @@ class Sizes:
     pairs: Int[np.ndarray, " preference"]
 
 
-def plan(recipe: Recipe, table: PreferenceTable, *, model: RewardModel | None = None) -> TrainingPlan:
+def plan(
+    recipe: Recipe,
+    table: PreferenceTable,
+    *,
+    heldout: PreferenceTable | None = None,
+    model: RewardModel | None = None,
+) -> TrainingPlan:
     """The cost of training `recipe` on `table`; a step on a few of its preferences is timed, which takes seconds.
 
     Args:
+        heldout: The held-out side, which the training will evaluate on; it is checked like the training side.
         model: The recipe's model, where it is loaded already; its weights and gradients are left as they are.
 
     Raises:
         ModelError: The recipe's base cannot be loaded.
+        DataError: The loss cannot use the data.
+        OverlengthError: A conversation is longer than the model takes.
     """
     settings = recipe.training
-    model = build(recipe.model, seed=settings.seed) if model is None else model
+    tables = (table,) if heldout is None else (table, heldout)
+    for note in check_data_for_loss(recipe.loss, train=table, heldout=tables[-1]):
+        logger.warning("%s", note)
+    if model is None:
+        model = build(recipe.model, seed=settings.seed)
+        require_room(token_capacity(model, load_tokenizer(resolve(recipe.model.base))), *tables)
     precision = resolve_precision(settings.precision)
-    cut = Cut(settings.batch_size, settings.accumulation, sort_by_length=settings.sort_by_length)
+    cut = Cut(settings.batch_size)
+    layout = choose_layout(model, table, packing=settings.packing)
+    budget = token_budget(settings.token_budget)
     sizes = measure_sizes(table)
-    batches = padded_batches(sizes, cut, seed=settings.seed)
+    batches = micro_batches(sizes, cut, layout=layout, budget=budget, seed=settings.seed)
     steps = math.ceil(settings.epochs * cut.steps(len(table)))
-    speed = measure(model, table, precision=precision, checkpointing=settings.gradient_checkpointing)
+    speed = measure(model, table, layout=layout, precision=precision, checkpointing=settings.gradient_checkpointing)
     trained, parameters = count_parameters(model)
     return TrainingPlan(
         preferences=len(table),
@@ -97,7 +123,7 @@ def plan(recipe: Recipe, table: PreferenceTable, *, model: RewardModel | None = 
         responses=int(sizes.responses.sum()),
         tokens=int(sizes.tokens.sum()),
         distinct_tokens=int(sizes.distinct.sum()),
-        padded_tokens=sum(batches),
+        computed_tokens=sum(batches),
         optimiser_steps=steps,
         parameters=parameters,
         trained_parameters=trained,
@@ -116,18 +142,28 @@ def measure_sizes(table: PreferenceTable) -> Sizes:
     return Sizes(*rows.T)
 
 
-def padded_batches(sizes: Sizes, cut: Cut, *, seed: int) -> list[int]:
-    """Padded tokens of each micro-batch of the first epoch: its responses times its longest one."""
-    batches = epoch_batches(sizes.longest.tolist(), cut, seed=seed, epoch=0)
-    return [int(sizes.responses[share].sum() * sizes.longest[share].max()) for devices in batches for share in devices]
+def micro_batches(sizes: Sizes, cut: Cut, *, layout: Layout, budget: int, seed: int) -> list[int]:
+    """Computed tokens of each micro-batch of the first epoch, to within what responses share beyond their prompt."""
+    steps = epoch_steps(sizes.longest.tolist(), cut, seed=seed, epoch=0)
+    return [tokens for devices in steps for share in devices for tokens in _cut_share(sizes, share, layout, budget)]
 
 
-def expected_seconds(padded_tokens: float, steps: int, speed: Speed) -> float:
+def _cut_share(sizes: Sizes, share: list[int], layout: Layout, budget: int) -> list[int]:
+    if layout == "padded":
+        most, longest = int(sizes.responses[share].max()), sizes.longest[share]
+        batches = buckets.plan(longest.tolist(), max_tokens=max(1, budget // most))
+        return [int(sizes.responses[share][batch].sum() * longest[batch].max()) for batch in batches]
+    is_shared = (sizes.tokens - sizes.distinct >= prefixes.WORTH_SHARING) & (layout == "shared")
+    tokens = np.where(is_shared, sizes.distinct, sizes.tokens)[share]
+    return [int(tokens[batch].sum()) for batch in packing.fill(tokens.tolist(), max_tokens=budget)]
+
+
+def expected_seconds(computed_tokens: float, steps: int, speed: Speed) -> float:
     """Tokens at the measured rate, and the optimiser's own time at each step."""
-    return padded_tokens / speed.tokens_per_s + steps * speed.optimiser_s
+    return computed_tokens / speed.tokens_per_s + steps * speed.optimiser_s
 
 
-def peak_memory_bytes(model: RewardModel, padded_tokens: int, *, precision: Precision, checkpointing: bool) -> int:
+def peak_memory_bytes(model: RewardModel, computed_tokens: int, *, precision: Precision, checkpointing: bool) -> int:
     """Weights + gradients + Adam's moments + the activations that the backward pass needs, as a formula.
 
     4·P + 12·T + tokens · width · (bytes a block) · (blocks from the lowest trained one on). With checkpointing each
@@ -137,14 +173,19 @@ def peak_memory_bytes(model: RewardModel, padded_tokens: int, *, precision: Prec
     trained, parameters = count_parameters(model)
     width = model.config.get_text_config().hidden_size
     depth = trained_depth(model)
-    a_block = padded_tokens * width * _ACTIVATION_BYTES[precision]
-    kept = depth * padded_tokens * width * _WEIGHT_BYTES + a_block if checkpointing else depth * a_block
+    a_block = computed_tokens * width * _ACTIVATION_BYTES[precision]
+    kept = depth * computed_tokens * width * _WEIGHT_BYTES + a_block if checkpointing else depth * a_block
     weights = _WEIGHT_BYTES * parameters + (_WEIGHT_BYTES + _ADAM_BYTES) * trained
     return int(weights + (kept if depth else 0))
 
 
 def trained_depth(model: RewardModel) -> int:
-    """Blocks that the gradient passes through: from the lowest trained weight to the top."""
+    """Blocks that the gradient passes through: from the lowest trained weight to the top.
+
+    Where layers share one block, each pass through it keeps activations of its own.
+    """
+    if shares_blocks(model):
+        return _shared_depth(model)
     layers = list(blocks(model))
     if any(weight.requires_grad for weight in plain(model.network).get_input_embeddings().parameters()):
         return len(layers)
@@ -152,6 +193,14 @@ def trained_depth(model: RewardModel) -> int:
         if any(parameter.requires_grad for parameter in layer.parameters()):
             return len(layers) - number
     return 0
+
+
+def _shared_depth(model: RewardModel) -> int:
+    below_the_head = (weight for name, weight in backbone(model.network).named_parameters() if "pooler" not in name)
+    if not any(weight.requires_grad for weight in below_the_head):
+        return 0
+    config = model.config.get_text_config()
+    return config.num_hidden_layers * getattr(config, "inner_group_num", 1)
 
 
 def _row(preference: EncodedPreference) -> tuple[int, int, int, int, int]:

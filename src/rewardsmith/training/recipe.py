@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import yaml
-
-from rewardsmith.core.settings import Settings
+from rewardsmith.core.settings import Settings, dump_yaml
 from rewardsmith.losses.settings import LossSettings
 from rewardsmith.models.settings import ModelSettings
 from rewardsmith.preferences.settings import DataSettings
@@ -32,4 +30,4 @@ class Recipe(Settings):
 
 def recipe_yaml(recipe: Recipe) -> str:
     """The resolved recipe as YAML, defaults included; reading it gives the same recipe."""
-    return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    return dump_yaml(recipe.model_dump(mode="json"))

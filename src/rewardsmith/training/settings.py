@@ -12,7 +12,7 @@ _BOOKKEEPING = frozenset({"log_every_steps", "save_every_steps", "keep_checkpoin
 
 
 class TrainingSettings(Settings):
-    """How the weights are moved: AdamW on micro-batches of preferences, through the transformers `Trainer`."""
+    """How the weights are moved: AdamW on batches of preferences, through the transformers `Trainer`."""
 
     epochs: float = Field(default=1.0, gt=0)
     """Passes over the training set. Reward models overfit from the second pass on (2203.02155, C.2), hence one."""
@@ -20,11 +20,16 @@ class TrainingSettings(Settings):
     learning_rate: float = Field(default=2e-5, gt=0)
     """Peak step size of AdamW. 2e-5 suits encoders and small decoders; take about 1e-5 from 1 B parameters on."""
 
-    batch_size: int = Field(default=8, ge=1)
-    """Preferences in one forward pass on one device; each brings all its responses. Bounded by memory."""
+    batch_size: int = Field(default=32, ge=1)
+    """Preferences in one optimiser step, over all devices; each brings all its responses."""
 
-    accumulation: int = Field(default=4, ge=1)
-    """Micro-batches in one optimiser step. The step does not depend on how its preferences are cut into them."""
+    token_budget: int | None = Field(default=None, ge=1)
+    """Most tokens in one forward pass on one device; a single preference may exceed it. The optimiser step does not
+    depend on it. Where absent 2,048 on a CPU and 16,384 on a GPU."""
+
+    packing: Literal["auto", "never"] = "auto"
+    """`auto` packs responses side by side without padding and computes what they share (the prompt) once in a decoder,
+    where a probe shows that the model gives the same rewards so; otherwise, and with `never`, they are padded."""
 
     weight_decay: float = Field(default=0.01, ge=0)
     """AdamW's decay of matrices (biases and norms are left out)."""
@@ -44,10 +49,6 @@ class TrainingSettings(Settings):
     precision: Literal["auto", "float32", "bf16"] = "auto"
     """Arithmetic inside the network. Weights, head and loss are float32 always; fp16 is not offered, since its range
     turns reward training into NaN. `auto` takes bf16 only where the processor multiplies it faster."""
-
-    sort_by_length: bool = True
-    """Sort the preferences of one optimiser step by length before they are cut into micro-batches: less padding, and
-    the same gradient."""
 
     gradient_checkpointing: bool = False
     """Compute activations twice instead of keeping them: about a third slower, a fraction of the memory."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +13,23 @@ import accelerate
 from transformers import PreTrainedTokenizerBase
 
 from rewardsmith.core.digest import digest_json
-from rewardsmith.core.errors import DataError, ModelError, OverlengthError
+from rewardsmith.core.errors import ArtefactError, DataError, ModelError
+from rewardsmith.core.full_disk import telling_full_disk
 from rewardsmith.core.manifest import Manifest
 from rewardsmith.core.settings import parse_settings
-from rewardsmith.core.store import MANIFEST_NAME, read_manifest, require_replaceable, write_text, writing_artefact
+from rewardsmith.core.store import (
+    MANIFEST_NAME,
+    is_current,
+    read_manifest,
+    require_replaceable,
+    write_text,
+    writing_artefact,
+)
 from rewardsmith.models import checkpoint as model_checkpoint
 from rewardsmith.models.builtin import resolve
+from rewardsmith.models.capacity import token_capacity
 from rewardsmith.models.checkpoint import weights_digest
 from rewardsmith.models.load import build
-from rewardsmith.models.reward_model import RewardModel
 from rewardsmith.models.trainable import count_parameters
 from rewardsmith.preferences.settings import DataSettings
 from rewardsmith.preferences.store import load_table
@@ -31,6 +40,7 @@ from rewardsmith.training import checkpoint
 from rewardsmith.training.build import build_trainer
 from rewardsmith.training.dataset import PreferenceDataset
 from rewardsmith.training.precision import resolve_precision
+from rewardsmith.training.preflight import check_data_for_loss, require_room
 from rewardsmith.training.recipe import Recipe, recipe_yaml
 from rewardsmith.training.resume import last_complete_checkpoint, run_digest, work_folder
 from rewardsmith.training.store import LOG_NAME, write_log
@@ -50,32 +60,39 @@ def train(recipe: Recipe, data: Path, out: Path, *, resume: bool = True) -> Mani
 
     While it runs, checkpoints lie in `<out>.work/`. Interrupted at any moment and called again with the same recipe
     and data, it goes on from the last whole checkpoint and ends with the same weights. The folder is removed once
-    `out` is there. Under torchrun or `accelerate launch` each process calls this, and the first one writes.
+    `out` is there. A model that is there already, whole and made by this recipe from these data, is left as it is.
+    Under torchrun or `accelerate launch` each process calls this, and the first one writes.
 
     Args:
         resume: Go on where an interrupted run stopped; else begin again.
 
     Raises:
-        ArtefactError: `data` is not a preferences artefact, or `out` holds something else.
-        DataError: There is nothing to train on or to evaluate on.
+        ArtefactError: `data` is not a preferences artefact, `out` holds something else, or the disk is full.
+        DataError: There is nothing to train on or to evaluate on, or the loss cannot use the data.
+        OverlengthError: A conversation is longer than the model takes.
         ModelError: The base cannot be used, the data were tokenised for another one, or the loss became NaN.
     """
     require_replaceable(out, KIND)
     data_manifest = read_manifest(data, "preferences")
     recipe = _with_settings_of(data_manifest, recipe, where=data)
+    if resume and model_is_current(recipe, data_manifest, out):
+        remove_leftovers(recipe, data_manifest, out)
+        return read_manifest(out, KIND)
     train_table, heldout_table = load_table(data, "train"), load_table(data, "heldout")
     _require_some(train_table, heldout_table, where=data)
     tokenizer = load_tokenizer(resolve(recipe.model.base))
     _require_same_tokens(tokenizer, data_manifest, where=data)
+    notes = check_data_for_loss(recipe.loss, train=train_table, heldout=heldout_table)
+    if accelerate.PartialState().is_main_process:
+        for note in notes:
+            logger.warning("%s", note)
 
     processes = accelerate.PartialState().num_processes
     precision = resolve_precision(recipe.training.precision)
-    parents = expected_parents(recipe, data_manifest)
-    digest = run_digest(recipe, digest_json(parents), precision=precision, processes=processes)
-    work = work_folder(out, digest)
+    work = _work_of(recipe, data_manifest, out)
     found = _prepare_work(work, resume=resume)
     model = build(recipe.model, seed=recipe.training.seed)
-    _require_room(model, train_table, heldout_table)
+    require_room(token_capacity(model, tokenizer), train_table, heldout_table)
     trainer = build_trainer(
         recipe,
         model,
@@ -86,13 +103,14 @@ def train(recipe: Recipe, data: Path, out: Path, *, resume: bool = True) -> Mani
         precision=precision,
         processes=processes,
     )
-    trainer.train(resume_from_checkpoint=None if found is None else str(found))
-    final = _select(trainer, recipe)
+    with _clearing_staging(work):
+        trainer.train(resume_from_checkpoint=None if found is None else str(found))
+    final = _select(trainer, recipe, work=work)
     manifest = Manifest(
         kind=KIND,
         config=recipe.model_dump(mode="json"),
         seed=recipe.training.seed,
-        parents=parents,
+        parents=expected_parents(recipe, data_manifest),
         counts=_counts(trainer, final) | {"precision": precision, "processes": processes},
     )
     if trainer.is_world_process_zero():
@@ -106,6 +124,26 @@ def expected_parents(recipe: Recipe, data: Manifest) -> dict[str, str]:
     """What the model is made from: the data, and the base's weights where they lie in a folder."""
     base = Path(resolve(recipe.model.base))
     return {"data": data.digest} | ({"base": weights_digest(base)} if base.is_dir() else {})
+
+
+def model_is_current(recipe: Recipe, data: Manifest, out: Path) -> bool:
+    """Whether `out` is whole and what training `recipe` on `data` would make."""
+    config = recipe.model_dump(mode="json")
+    return is_current(out, kind=KIND, config=config, parents=expected_parents(recipe, data))
+
+
+def remove_leftovers(recipe: Recipe, data: Manifest, out: Path) -> None:
+    """Remove the checkpoints of a training that was killed when `out` was there and they were not removed yet."""
+    if accelerate.PartialState().is_main_process:
+        _remove_work(_work_of(recipe, data, out))
+
+
+def _work_of(recipe: Recipe, data: Manifest, out: Path) -> Path:
+    """Where the checkpoints of this training lie, with this machine's precision and number of processes."""
+    precision = resolve_precision(recipe.training.precision)
+    processes = accelerate.PartialState().num_processes
+    parents = digest_json(expected_parents(recipe, data))
+    return work_folder(out, run_digest(recipe, parents, precision=precision, processes=processes))
 
 
 def _with_settings_of(data: Manifest, recipe: Recipe, *, where: Path) -> Recipe:
@@ -129,12 +167,27 @@ def _prepare_work(work: Path, *, resume: bool) -> Path | None:
     return last_complete_checkpoint(work)
 
 
-def _select(trainer: RewardTrainer, recipe: Recipe) -> Mapping[str, float]:
+@contextlib.contextmanager
+def _clearing_staging(work: Path) -> Iterator[None]:
+    """A checkpoint that could not be finished, on a full disk above all, is not left half written."""
+    try:
+        with telling_full_disk(work):
+            yield
+    except Exception:
+        if accelerate.PartialState().is_main_process:
+            checkpoint.clear_staging(work)
+        raise
+
+
+def _select(trainer: RewardTrainer, recipe: Recipe, *, work: Path) -> Mapping[str, float]:
     """Load the weights that become the artefact, and return their held-out figures, each once measured."""
     step = trainer.state.global_step
-    if recipe.training.select == "best" and trainer.state.best_global_step is not None:
+    best = trainer.state.best_global_step
+    if recipe.training.select == "best" and best is not None:
+        if best != step:
+            _require_whole(work / f"{checkpoint.PREFIX}{best}")
         trainer.load_best()
-        step = trainer.state.best_global_step
+        step = best
     for line in reversed(trainer.state.log_history):
         if line["step"] == step and "eval_loss" in line:
             return {key: value for key, value in line.items() if key.startswith("eval_")} | {"step": step}
@@ -181,6 +234,17 @@ def _remove_work(work: Path) -> None:
         work.parent.rmdir()
 
 
+def _require_whole(folder: Path) -> None:
+    problem = checkpoint.fault(folder)
+    if problem is not None:
+        raise ArtefactError(
+            "the checkpoint with the best weights is damaged",
+            got=problem,
+            where=str(folder),
+            fix="train again from the start (--no-resume)",
+        )
+
+
 def _require_some(train_table: PreferenceTable, heldout_table: PreferenceTable, *, where: Path) -> None:
     for name, table in (("train", train_table), ("held-out", heldout_table)):
         if len(table) == 0:
@@ -190,23 +254,6 @@ def _require_some(train_table: PreferenceTable, heldout_table: PreferenceTable, 
                 where=str(where),
                 fix="see the manifest's counts for what was rejected and why, or change data.heldout_share",
             )
-
-
-def _require_room(model: RewardModel, *tables: PreferenceTable) -> None:
-    """The longest conversation must have a position for each of its tokens.
-
-    Raises:
-        OverlengthError: The model knows fewer positions.
-    """
-    room = getattr(model.config.get_text_config(), "max_position_embeddings", None)
-    longest = max(int(table.longest.max()) for table in tables)
-    if room is not None and longest > room:
-        raise OverlengthError(
-            "a conversation has more tokens than the model has positions",
-            wanted=f"at most {room}",
-            got=longest,
-            fix=f"set data.max_tokens to {room} or less and prepare the data again",
-        )
 
 
 def _require_same_tokens(tokenizer: PreTrainedTokenizerBase, data: Manifest, *, where: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +19,17 @@ from rewardsmith.losses.objective import Objective, prompt_weights
 from rewardsmith.losses.pair_batch import PairLosses
 from rewardsmith.models.reward_model import RewardModel
 from rewardsmith.training import checkpoint
-from rewardsmith.training.collator import NETWORK_INPUTS, PreferenceCollator, pair_batch
+from rewardsmith.training.collator import PreferenceCollator, network_inputs, pair_batch
 from rewardsmith.training.dataset import PreferenceDataset
 from rewardsmith.training.health import require_finite_gradient, require_finite_loss
 from rewardsmith.training.loader import EpochLoader
 from rewardsmith.training.meter import Meter
 from rewardsmith.training.metrics import Outcomes, Totals, figures, merged, speeds, totals_of
-from rewardsmith.training.schedule import Cut, DeviceBatches
+from rewardsmith.training.schedule import Cut, DeviceSteps
 
 METER_NAME = "meter.json"
+
+_EVALUATED_AT_ONCE = 64
 
 
 class RewardTrainer(Trainer):
@@ -51,19 +54,17 @@ class RewardTrainer(Trainer):
         train: PreferenceDataset,
         heldout: PreferenceDataset,
         collator: PreferenceCollator,
-        sort_by_length: bool = True,
         keep_checkpoints: int = 2,
         callbacks: Sequence[TrainerCallback] = (),
     ) -> None:
         self.objective = objective
         self.meter = Meter()
         self.keep_checkpoints = keep_checkpoints
-        self._sort_by_length = sort_by_length
         self._staging: Path | None = None
         super().__init__(
             model=model,
             args=args,
-            data_collator=collator,
+            data_collator=collator,  # pyright: ignore[reportArgumentType] -- a list of micro-batches
             train_dataset=train,  # pyright: ignore[reportArgumentType] -- it has the two methods that are used
             eval_dataset=heldout,  # pyright: ignore[reportArgumentType]
             callbacks=[self.meter, *callbacks],
@@ -73,30 +74,49 @@ class RewardTrainer(Trainer):
         for printer in [callback for callback in self.callback_handler.callbacks if _prints(callback)]:
             self.remove_callback(printer)
 
-    def cut(self) -> Cut:
-        """How an epoch is cut into steps, micro-batches and devices."""
-        args = self.args
-        return Cut(
-            args.per_device_train_batch_size, args.gradient_accumulation_steps, args.world_size, self._sort_by_length
-        )
-
     # ---- data ----
 
     def get_train_dataloader(self) -> EpochLoader:
-        """Batches of this device."""
+        """This device's share of each step, cut into micro-batches."""
         train: Any = self.train_dataset
-        lengths = train.longest.tolist()
-        sampler = DeviceBatches(lengths, self.cut(), device=self.args.process_index, seed=self.args.seed)
+        cut = Cut(self.args.per_device_train_batch_size, self.args.world_size)
+        sampler = DeviceSteps(train.longest.tolist(), cut, device=self.args.process_index, seed=self.args.seed)
         return EpochLoader(train, sampler, collate=self.data_collator, pin_memory=self.args.dataloader_pin_memory)
 
     def get_batch_samples(
         self, epoch_iterator: Iterator, num_batches: int, device: torch.device
     ) -> tuple[list, Tensor | int | None]:
-        """The micro-batches of a step, and Σ weight over all of them on all devices."""
+        """This device's micro-batches of a step, and Σ weight over those of all devices."""
         self.meter.start()
-        batches, _ = super().get_batch_samples(epoch_iterator, num_batches, device)
-        weights = [float(prompt_weights(pair_batch(batch)).double().sum()) for batch in batches]
-        return batches, torch.tensor(sum(gather_object([sum(weights)])), dtype=torch.float32, device=device)
+        steps, _ = super().get_batch_samples(epoch_iterator, num_batches, device)
+        weights = [float(prompt_weights(pair_batch(each)).double().sum()) for step in steps for each in step]
+        return steps, torch.tensor(sum(gather_object([sum(weights)])), dtype=torch.float32, device=device)
+
+    # ---- step ----
+
+    def training_step(
+        self,
+        model: nn.Module,
+        inputs: Any,
+        num_items_in_batch: Tensor | int | None = None,
+    ) -> Tensor:
+        """The gradient of this device's share of a step; devices exchange theirs with the last micro-batch.
+
+        Weights are cast to bf16 once for all micro-batches: autocast keeps its casts until the outermost context ends.
+        """
+        model.train()
+        total = torch.zeros((), device=self.args.device)
+        with self.accelerator.autocast():
+            for number, batch in enumerate(inputs, start=1):
+                is_last = number == len(inputs)
+                with nullcontext() if is_last else self.accelerator.no_sync(model):
+                    prepared: Any = self._prepare_inputs(batch)
+                    loss = self.compute_loss(model, prepared, num_items_in_batch=num_items_in_batch)
+                    # The gradient of a float32 operation is one too, which autocast does not know.
+                    with torch.autocast(loss.device.type, enabled=False):
+                        self.accelerator.backward(loss)
+                total += loss.detach()
+        return total
 
     # ---- loss ----
 
@@ -131,7 +151,7 @@ class RewardTrainer(Trainer):
         return (loss, rewards) if return_outputs else loss
 
     def _forward(self, model: nn.Module, inputs: Mapping[str, Any]) -> tuple[Tensor, PairLosses]:
-        rewards = model(**{name: inputs[name] for name in NETWORK_INPUTS})
+        rewards = model(**network_inputs(inputs))
         done = self.state.global_step / max(1, self.state.max_steps)
         return rewards, self.objective(rewards, pair_batch(inputs), progress=done)
 
@@ -189,14 +209,15 @@ class RewardTrainer(Trainer):
         was_training = model.training
         model.eval()
         totals = Totals()
-        order = dataset.longest.argsort(kind="stable").tolist()
-        size = self.args.per_device_eval_batch_size
-        batches = [order[start : start + size] for start in range(0, len(order), size)]
+        order = dataset.longest.argsort(kind="stable")[::-1].tolist()
+        own = order[self.args.process_index :: self.args.world_size]
         collate: Any = self.data_collator
         with torch.no_grad(), self.accelerator.autocast():
-            for batch in batches[self.args.process_index :: self.args.world_size]:
-                inputs = self._prepare_inputs(collate([dataset[index] for index in batch]))
-                totals += totals_of(_outcomes(inputs, *self._forward(model, inputs)))
+            for start in range(0, len(own), _EVALUATED_AT_ONCE):
+                some = [dataset[index] for index in own[start : start + _EVALUATED_AT_ONCE]]
+                for batch in collate(some):
+                    inputs: Any = self._prepare_inputs(batch)
+                    totals += totals_of(_outcomes(inputs, *self._forward(model, inputs)))
         model.train(was_training)
         return totals
 
@@ -263,15 +284,14 @@ class RewardTrainer(Trainer):
 def _outcomes(inputs: Mapping[str, Any], rewards: Tensor, losses: PairLosses) -> Outcomes:
     """The outcomes of a batch as arrays; a filler, which is in no pair, counts for nothing."""
     pairs = len(losses.loss)
-    mask = inputs["attention_mask"]
     return Outcomes(
         losses=_array(losses.loss),
         weights=_array(losses.weight),
         deltas=_array(losses.delta),
         prob_chosen=_array(inputs["prob_chosen"]),
         rewards=_array(rewards if pairs else rewards[:0]),
-        tokens=int(mask.sum()) if pairs else 0,
-        padded_tokens=mask.numel() if pairs else 0,
+        tokens=inputs["tokens"] if pairs else 0,
+        computed_tokens=inputs["computed_tokens"] if pairs else 0,
     )
 
 

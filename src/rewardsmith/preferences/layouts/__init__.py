@@ -19,6 +19,7 @@ from rewardsmith.preferences.layouts.rated import HELPSTEER, RATED, ULTRAFEEDBAC
 from rewardsmith.preferences.layouts.reader import Layout, Reader
 from rewardsmith.preferences.layouts.rows import Origin
 from rewardsmith.preferences.layouts.stepwise import MATH_SHEPHERD, PRM800K, STEPS, STEPWISE, step_labels
+from rewardsmith.preferences.layouts.template_input import unrendered
 from rewardsmith.preferences.layouts.transcripts import TRANSCRIPTS
 from rewardsmith.preferences.layouts.unpaired import UNPAIRED
 from rewardsmith.preferences.outcome import RawRow, ReadRow, Reason, Rejection
@@ -110,7 +111,7 @@ def _read(rows: Iterable[RawRow], shape: Shape, reader: Reader) -> Iterator[Read
                 continue
             if len(known) < _MAX_KNOWN_COLUMNS:
                 known.add(columns)
-        outcome = reader.add(row)
+        outcome = unrendered(row.values) or reader.add(row)
         if outcome is not None:
             yield ReadRow(row, outcome)
     yield from reader.finish()
