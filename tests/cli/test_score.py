@@ -63,7 +63,7 @@ def test_an_overlong_text_is_refused_by_file_and_line_or_cut_as_asked(
     path = tmp_path / "rows.jsonl"
     long = json.dumps({"prompt": "2+2?", "responses": ["4", "x" * 400]})
     path.write_text(f"{_text()}\n{long}\n{_text()}")  # an empty line, too: rows and lines are not the same
-    for engine in ("bucketed", "reference"):
+    for engine in ("fast", "reference"):
         refused = cli("score", tiny_reward_model, path, "--engine", engine)
         assert refused.code == 4
         assert refused.err.startswith("rewardsmith: rows.jsonl:6: ")

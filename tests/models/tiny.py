@@ -17,6 +17,8 @@ from transformers import (
     LlamaConfig,
     LlamaForCausalLM,
     LlamaForSequenceClassification,
+    MistralConfig,
+    MistralForSequenceClassification,
     PreTrainedTokenizerBase,
     PreTrainedTokenizerFast,
 )
@@ -115,6 +117,13 @@ def llama(**changes: Any) -> LlamaForSequenceClassification:
     """A decoder with a `score` head."""
     torch.manual_seed(0)
     return LlamaForSequenceClassification(llama_config(**changes)).eval()
+
+
+def mistral(*, sliding_window: int) -> MistralForSequenceClassification:
+    """A decoder whose tokens see no further back than `sliding_window`."""
+    torch.manual_seed(0)
+    sizes = llama_config().to_dict() | {"model_type": "mistral", "sliding_window": sliding_window}
+    return MistralForSequenceClassification(MistralConfig(**sizes)).eval()
 
 
 def bert(**changes: Any) -> BertForSequenceClassification:

@@ -13,7 +13,7 @@ from rewardsmith.core.errors import ModelError, OverlengthError, SettingsError
 from rewardsmith.models.checkpoint import save, weights_digest
 from rewardsmith.models.load import build
 from rewardsmith.models.settings import ModelSettings
-from rewardsmith.scoring.bucketed import BucketedScorer
+from rewardsmith.scoring.engine import FastScorer
 from rewardsmith.scoring.load import load_scorer
 from rewardsmith.scoring.reference import ReferenceScorer
 from rewardsmith.text.encoder import ConversationEncoder
@@ -33,7 +33,7 @@ def saved(tiny: Any, tmp_path: Path) -> tuple[Path, np.ndarray]:
 def test_both_engines_give_the_models_rewards(saved: tuple[Path, np.ndarray]) -> None:
     folder, wanted = saved
     fast, slow = load_scorer(folder, device="cpu"), load_scorer(folder, engine="reference", device="cpu")
-    assert isinstance(fast, BucketedScorer)
+    assert isinstance(fast, FastScorer)
     assert isinstance(slow, ReferenceScorer)
     for scorer in (fast, slow):
         scores = scorer.score(FEW)
@@ -66,5 +66,5 @@ def test_a_changed_template_is_refused(saved: tuple[Path, np.ndarray]) -> None:
 
 
 def test_an_unknown_engine(saved: tuple[Path, np.ndarray]) -> None:
-    with pytest.raises(SettingsError, match="bucketed or reference"):
+    with pytest.raises(SettingsError, match="fast or reference"):
         load_scorer(saved[0], engine="warp", device="cpu")  # type: ignore[arg-type]

@@ -9,7 +9,7 @@ from itertools import accumulate
 import numpy as np
 from jaxtyping import Int64
 
-from rewardsmith.batching.prefixes import NO_PARENT, Row
+from rewardsmith.batching.prefixes import NO_PARENT, Ids, Row, neighbours
 from rewardsmith.core.errors import SettingsError
 
 
@@ -58,8 +58,7 @@ def fill(sizes: Sequence[int], *, max_tokens: int) -> list[list[int]]:
     Raises:
         SettingsError: The budget is below one.
     """
-    if max_tokens < 1:
-        raise SettingsError("a token budget is below one", wanted="at least 1", got=max_tokens)
+    _require_budget(max_tokens)
     bins: list[list[int]] = []
     room: list[int] = []
     for index in sorted(range(len(sizes)), key=lambda index: -sizes[index]):
@@ -71,3 +70,35 @@ def fill(sizes: Sequence[int], *, max_tokens: int) -> list[list[int]]:
             bins[place].append(index)
             room[place] -= sizes[index]
     return [sorted(each) for each in bins]
+
+
+def fill_shared(sequences: Sequence[Ids], *, max_tokens: int, max_sequences: int = 256) -> list[list[int]]:
+    """Bins of indices into `sequences`, those with common beginnings together, where common tokens count once.
+
+    The sequences are sorted, so that a candidate stands beside the other candidates of its prompt, and cut where the
+    next one would not fit. A bin's cost is exact where all that is shared is worth a segment, else a little low.
+
+    Args:
+        max_sequences: Most in a bin; it bounds how deep common beginnings can nest.
+
+    Raises:
+        SettingsError: The budget is below one.
+    """
+    _require_budget(max_tokens)
+    order, overlaps = neighbours(sequences)
+    bins: list[list[int]] = []
+    used = 0
+    for index, overlap in zip(order, [0, *overlaps], strict=True):
+        cost = used + len(sequences[index]) - overlap
+        if bins and cost <= max_tokens and len(bins[-1]) < max_sequences:
+            bins[-1].append(index)
+            used = cost
+        else:
+            bins.append([index])
+            used = len(sequences[index])
+    return bins
+
+
+def _require_budget(max_tokens: int) -> None:
+    if max_tokens < 1:
+        raise SettingsError("a token budget is below one", wanted="at least 1", got=max_tokens)

@@ -62,13 +62,18 @@ def shared(sequences: Sequence[Ids], *, worth_sharing: int = WORTH_SHARING) -> R
         DataError: There is no sequence, or an empty one.
     """
     _require_tokens(sequences)
-    # Any order will do that puts equal beginnings side by side; bytes compare fast.
-    keys = [np.asarray(ids).astype(">u4").tobytes() for ids in sequences]
-    order = sorted(range(len(sequences)), key=lambda number: keys[number])
-    overlaps = [_overlap(sequences[a], sequences[b]) for a, b in pairwise(order)]
+    order, overlaps = neighbours(sequences)
     builder = _Builder(sequences, order, overlaps, worth_sharing)
     builder.add(0, len(order), depth=0, parent=NO_PARENT)
     return builder.row()
+
+
+def neighbours(sequences: Sequence[Ids]) -> tuple[list[int], list[int]]:
+    """An order that puts equal beginnings side by side, and how many tokens each has in common with the next one."""
+    # Any order of the tokens will do; bytes compare fast.
+    keys = [np.asarray(ids).astype(">u4").tobytes() for ids in sequences]
+    order = sorted(range(len(sequences)), key=lambda number: keys[number])
+    return order, [_overlap(sequences[a], sequences[b]) for a, b in pairwise(order)]
 
 
 def separate(sequences: Sequence[Ids]) -> Row:

@@ -13,8 +13,8 @@ def score(
     file: Annotated[str, typer.Argument(help="JSON lines; `-` is standard input.")] = "-",
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Instead of standard output.")] = None,
     engine: Annotated[
-        Literal["bucketed", "reference"], typer.Option(help="`reference` scores one text at a time, in float32.")
-    ] = "bucketed",
+        Literal["fast", "reference"], typer.Option(help="`reference` scores one text at a time, in float32.")
+    ] = "fast",
     truncate: Annotated[
         bool, typer.Option("--truncate", help="Cut over-long prompts from the left instead of stopping.")
     ] = False,

@@ -27,7 +27,7 @@ from rewardsmith.preferences.reading import Reader
 from rewardsmith.preferences.settings import DataSettings, SourceSettings
 from rewardsmith.preferences.store import KIND as DATA_KIND
 from rewardsmith.preferences.store import load_table
-from rewardsmith.scoring.bucketed import BucketedScorer
+from rewardsmith.scoring.engine import FastScorer
 from rewardsmith.scoring.load import load_scorer
 from rewardsmith.text.encoder import ConversationEncoder
 from rewardsmith.text.load import load_tokenizer
@@ -151,7 +151,7 @@ def _base_features(trained: Manifest) -> Featuriser:
     if model.is_decoder:
         model = build(ModelSettings(base=base), seed=0)
     encoder = ConversationEncoder(load_tokenizer(resolve(base)), max_tokens=int(trained.config["data"]["max_tokens"]))
-    return BucketedScorer(model, encoder, overlength="truncate", precision="auto").features
+    return FastScorer(model, encoder, overlength="truncate", precision="auto").features
 
 
 def _context(model: str | Path, data: str | Path, *, out: Path, trained: Manifest | None, pairs: _Pairs) -> Context:

@@ -31,7 +31,7 @@ def score_file(
     source: str,
     *,
     out: Path | None,
-    engine: Literal["bucketed", "reference"] = "bucketed",
+    engine: Literal["fast", "reference"] = "fast",
     overlength: Overlength = "raise",
 ) -> None:
     """Score the rows of `source` (`-`: JSON lines on standard input) and write one JSON line for each, in order.

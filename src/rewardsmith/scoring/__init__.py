@@ -1,1 +1,1 @@
-"""Conversations to scores: the plain reference path and the length-bucketed one."""
+"""Conversations to scores: the plain reference path and the fast engine."""

@@ -10,7 +10,7 @@ import torch
 from rewardsmith.core.errors import ModelError, SettingsError
 from rewardsmith.models.capacity import token_capacity
 from rewardsmith.models.load import LoadedModel, load_checkpoint
-from rewardsmith.scoring.bucketed import BucketedScorer, Precision
+from rewardsmith.scoring.engine import FastScorer, Precision
 from rewardsmith.scoring.limits import Overlength
 from rewardsmith.scoring.reference import ReferenceScorer
 from rewardsmith.text.encoder import ConversationEncoder
@@ -19,23 +19,23 @@ from rewardsmith.text.encoder import ConversationEncoder
 def load_scorer(
     path: str | Path,
     *,
-    engine: Literal["bucketed", "reference"] = "bucketed",
+    engine: Literal["fast", "reference"] = "fast",
     device: str | None = None,
     max_tokens: int | None = None,
     overlength: Overlength = "raise",
-    max_padded_tokens: int | None = None,
+    token_budget: int | None = None,
     precision: Precision = "float32",
-) -> BucketedScorer | ReferenceScorer:
+) -> FastScorer | ReferenceScorer:
     """The scorer of the reward model at `path`.
 
     Args:
         path: Checkpoint folder or hub id.
-        engine: `bucketed` is fast; `reference` scores one conversation at a time in float32.
+        engine: `fast` is fast; `reference` scores one conversation at a time in float32.
         device: `cpu`, `cuda`, …; the GPU where there is one, if absent.
         max_tokens: Longest conversation; what the model was trained on, else what it can take, if absent.
         overlength: What happens to longer conversations.
-        max_padded_tokens: Budget of one batch (bucketed).
-        precision: See `BucketedScorer` (bucketed).
+        token_budget: Budget of one batch (fast).
+        precision: See `FastScorer` (fast).
 
     Raises:
         ModelError: No usable reward model is there, or its chat template has changed since training.
@@ -49,12 +49,10 @@ def load_scorer(
     match engine:
         case "reference":
             return ReferenceScorer(loaded.model, encoder, **shared)
-        case "bucketed":
-            return BucketedScorer(
-                loaded.model, encoder, max_padded_tokens=max_padded_tokens, precision=precision, **shared
-            )
+        case "fast":
+            return FastScorer(loaded.model, encoder, token_budget=token_budget, precision=precision, **shared)
         case other:
-            raise SettingsError("unknown engine", wanted="bucketed or reference", got=other)
+            raise SettingsError("unknown engine", wanted="fast or reference", got=other)
 
 
 def _limit(loaded: LoadedModel, wanted: int | None) -> int | None:
