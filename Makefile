@@ -41,6 +41,8 @@ format: install ## format the code
 
 bench: install ## measure against other tools; writes bench/results
 	$(BIN)/python bench/prepare.py
+	$(BIN)/python bench/train.py decoder
+	$(BIN)/python bench/train.py encoder
 
 clean: ## remove everything that make made
 	rm -rf .venv runs build dist src/*.egg-info
