@@ -10,9 +10,10 @@ The model is SmolLM2 under a new head (135 M weights; the speed does not depend 
 
 The peer is `pipeline("text-classification", function_to_apply="none")` on the same checkpoint and chat template. Its
 batch size (1, 4, 8, 16, 32) and dtype (float32, bfloat16) are the fastest ones of a pilot on the first 32
-conversations. Each run is a fresh process with both cores; another conversation is scored first, so that no run pays
-for start-up. Rendering and tokenising are timed on both sides, loading is not. Every conversation is scored once in a
-process, so that no score is remembered. Written down:
+conversations. Each run is a fresh process with both cores; the longest conversation, word by word backwards, is scored
+first, so that no run pays for start-up, which is printed (rewardsmith's first call tries whether the model may be given
+packed sequences). Rendering and tokenising are timed on both sides, loading is not. Every conversation is scored once
+in a process, so that no score is remembered. Written down:
 
 - `score-best-of-16`, `score-best-of-16-short`: ratio of the median conversations per second, each side in its faster
   precision.
@@ -41,6 +42,7 @@ from untrained import DECODER, save_untrained
 BATCHES = (1, 4, 8, 16, 32)
 PRECISIONS = ("float32", "bf16")
 PILOT = 32
+START = ["and", "so", "it", "goes", "on"]
 
 DATA = {"best-of-16": real_data.HARMLESS, "best-of-16-short": real_data.RESPONSES}
 Run = dict[str, Any]
@@ -85,7 +87,11 @@ def _sides(model: Path, file: Path, batches: dict[str, int], *, repeats: int) ->
             options = _options(side, model, file, precision, [batches[precision]])
             run = measure.in_fresh_process(__file__, options)
             runs[side, precision].append(run)
-            print(f"repeat {repeat + 1}, {side} {precision}: {_speed(run)} a second, {run['peak_mb']} MB", flush=True)
+            print(
+                f"repeat {repeat + 1}, {side} {precision}: {_speed(run)} a second, "
+                f"start-up {run['startup_s']} s, {run['peak_mb']} MB",
+                flush=True,
+            )
     return runs
 
 
@@ -127,13 +133,24 @@ def run_side(arguments: argparse.Namespace) -> Run:
     conversations = json.loads(Path(arguments.file).read_text("utf-8"))
     make = _pipeline_scorer if arguments.side == "transformers" else _own_scorer
     score = make(arguments)
-    score([[{"role": "user", "content": "Hello?"}, {"role": "assistant", "content": "Hi."}]], 1)
+    start = time.perf_counter()
+    score([_backwards(max(conversations, key=_letters))], 1)
+    startup_s = round(time.perf_counter() - start, 2)
     speeds, scores = [], []
     for batch in arguments.batches:
         start = time.perf_counter()
         scores = score(conversations, batch)
         speeds.append(round(len(conversations) / (time.perf_counter() - start), 3))
-    return {"per_s": speeds, "scores": scores, "peak_mb": measure.peak_mb()}
+    return {"per_s": speeds, "scores": scores, "startup_s": startup_s, "peak_mb": measure.peak_mb()}
+
+
+def _backwards(conversation: Messages) -> Messages:
+    """A conversation that is no other one's text and no shorter."""
+    return [{**turn, "content": " ".join([*reversed(turn["content"].split()), *START])} for turn in conversation]
+
+
+def _letters(conversation: Messages) -> int:
+    return sum(len(turn["content"]) for turn in conversation)
 
 
 def _own_scorer(arguments: argparse.Namespace) -> Any:

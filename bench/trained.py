@@ -24,6 +24,7 @@ from rewardsmith.audit.audit import judge, prepare
 from rewardsmith.audit.probes.catalogue import select
 from rewardsmith.audit.standing_parts import rendering_part
 from rewardsmith.core.conversation import assistant, response_text
+from rewardsmith.core.digest import digest_json
 from rewardsmith.core.finding import Finding
 from rewardsmith.core.preference import Pair, Preference
 from rewardsmith.core.scores import Scorer
@@ -42,7 +43,7 @@ from rewardsmith.training.recipe import Recipe
 from rewardsmith.training.settings import TrainingSettings
 
 _BASE = "builtin:minilm-l6"
-_TRAIN, _HELDOUT = 300, 150
+_TRAIN, _HELDOUT = 600, 200
 _EPOCHS = 2
 _LONGEST_CHARS = 400
 _FURTHER = 0.15
@@ -133,27 +134,46 @@ BIASES = (
 
 
 def rows(only: Sequence[str]) -> list[measure.Row]:
-    """Train the clean model and each biased one, audit them all, and count."""
+    """Train the clean model and each biased one, audit them all, and count.
+
+    What is done lies in `runs/bench` and is not done again: the same command goes on where it was stopped.
+    """
     texts = _pairs()
     train, heldout = texts[:_TRAIN], texts[_TRAIN : _TRAIN + _HELDOUT]
+    wanted = [bias for bias in BIASES if not only or bias.name in only]
+    kept = measure.CACHE / f"audit-trained-{digest_json([_TRAIN, _HELDOUT, _EPOCHS, _BUDGET])[:8]}.jsonl"
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    lines = kept.read_text("utf-8").splitlines() if kept.is_file() else []
+    done = {each["bias"]: each for each in map(json.loads, lines)}
+    with kept.open("a", encoding="utf-8") as stream:
+        for record in _records([bias for bias in wanted if bias.name not in done], train, heldout):
+            done[record["bias"]] = record
+            stream.write(json.dumps(record) + "\n")
+            stream.flush()
+    found = [done[bias.name] for bias in wanted]
+    missed = [each["bias"] for each in found if not each["found"]]
+    return [share_row("detected-trained", len(found) - len(missed), len(found)) | {"missed": missed}]
+
+
+def _records(biases: Sequence[Bias], train: Texts, heldout: Texts) -> Iterator[dict[str, Any]]:
+    """What the audit says of the model of each bias and not of the clean one; nothing is trained for no bias."""
+    if not biases:
+        return
     sound = train_scorer(train)
     clean = _findings(sound, train, heldout)
-    kept = measure.CACHE / "audit-trained.jsonl"
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    found, detail = [], [{"bias": "clean", "alarms": _alarms(clean.values())}]
-    for bias in BIASES:
-        if only and bias.name not in only:
-            continue
+    print(f"clean: {', '.join(each['name'] for each in _alarms(clean.values()))}", flush=True)
+    for bias in biases:
         used = bias.make(train, heldout)
         scorer = train_scorer(used) if bias.template is None else _with_template(sound, bias.template)
         biased = _findings(scorer, used, heldout)
         told = [name for name in told_apart(biased, clean) if is_named(name, bias.found_by)]
-        found.append(bool(told))
-        detail.append({"bias": bias.name, "found": told, "alarms": _alarms(biased.values())})
         print(f"{'found ' if told else 'MISSED'} {bias.name}: {', '.join(told)}", flush=True)
-    kept.write_text("".join(json.dumps(each) + "\n" for each in detail), encoding="utf-8")
-    missed = [each["bias"] for each in detail[1:] if not each["found"]]
-    return [share_row("detected-trained", sum(found), len(found)) | {"missed": missed}]
+        yield {
+            "bias": bias.name,
+            "found": told,
+            "alarms": _alarms(biased.values()),
+            "clean_alarms": _alarms(clean.values()),
+        }
 
 
 def told_apart(biased: dict[str, Finding], clean: dict[str, Finding]) -> Iterator[str]:

@@ -7,6 +7,7 @@ it is, through whatever lies between. With any other mask the function is transf
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -18,12 +19,19 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
-from rewardsmith.models.segment_products import Segments, attend, triangle
+from rewardsmith.models.segment_products import Segments, attend, attend_stacked, triangle
 
 NAME = "rewardsmith_segments"
 
 _MOST_PRODUCTS = 1 << 25
-"""Most probabilities that one block may keep for its backward pass: 64 MiB in bfloat16."""
+"""Most probabilities that are held at once: 64 MiB in bfloat16."""
+
+
+_MOST_PADDED = 1.5
+"""Times the shortest of some segments that the longest may be where they go into one call."""
+
+_MOST_KEYS = 1 << 15
+"""Most keys of such a call: 24 MiB for a key of 192 numbers in float32."""
 
 
 def segment_table(segments: Int64[Tensor, "segment 3"]) -> Int64[Tensor, "1 1 segment 3"]:
@@ -75,22 +83,89 @@ def _by_segment(
 ) -> Float[Tensor, "1 head token width"]:
     """One call a segment, whose keys are its ancestors' and its own: no work on masked places but half a square.
 
-    The tensors are split, not sliced: the gradient of a slice is a tensor of zeros as large as all tokens.
+    Without gradients, segments that continue the same one go into one call. The tensors are split, not sliced: the
+    gradient of a slice is a tensor of zeros as large as all tokens.
     """
     sizes = segments.sizes()
     queries, keys, values = (each.split(sizes, dim=2) for each in (query, key, value))
-    outputs = []
-    for own, path in zip(queries, segments.paths, strict=True):
-        looks_back = causal and own.shape[2] > 1
-        if len(path) == 1:
-            seen = (keys[path[0]], values[path[0]])
-            outputs.append(scaled_dot_product_attention(own, *seen, is_causal=looks_back, **options))
-            continue
-        path_keys, path_values = (torch.cat([parts[each] for each in path], dim=2) for parts in (keys, values))
-        before = path_keys.shape[2] - own.shape[2]
-        mask = pad(triangle(own.shape[2], own.dtype), (before, 0)) if looks_back else None
-        outputs.append(scaled_dot_product_attention(own, path_keys, path_values, attn_mask=mask, **options))
-    return torch.cat(outputs, dim=2)
+    outputs: dict[int, Tensor] = {}
+    for numbers in _calls(segments, together=causal and not torch.is_grad_enabled()):
+        path = segments.paths[numbers[0]][:-1]
+        found = _attend(queries, keys, values, numbers, path=path, causal=causal, options=options)
+        outputs |= {number: each[None, :, : sizes[number]] for number, each in zip(numbers, found, strict=True)}
+    return torch.cat([outputs[number] for number in range(len(sizes))], dim=2)
+
+
+def _calls(segments: Segments, *, together: bool) -> list[list[int]]:
+    """Numbers of the segments of each call: those that continue the same one and are about as long, `together`.
+
+    A call for each leaves most of its time to starting up, and gathers what they share again and again.
+    """
+    sizes = segments.sizes()
+    families: dict[tuple[int, ...], list[int]] = {}
+    for number, path in enumerate(segments.paths):
+        families.setdefault(tuple(path[:-1]) if together and len(path) > 1 else (-1 - number,), []).append(number)
+    calls: list[list[int]] = []
+    for path, numbers in families.items():
+        before = sum(sizes[each] for each in path if each >= 0)
+        call: list[int] = []
+        for number in sorted(numbers, key=sizes.__getitem__):
+            is_longer = bool(call) and sizes[number] > _MOST_PADDED * sizes[call[0]]
+            if call and (is_longer or (len(call) + 1) * (before + sizes[number]) > _MOST_KEYS):
+                calls.append(call)
+                call = []
+            call.append(number)
+        calls.append(call)
+    return calls
+
+
+def _attend(
+    queries: Sequence[Tensor],
+    keys: Sequence[Tensor],
+    values: Sequence[Tensor],
+    numbers: Sequence[int],
+    *,
+    path: Sequence[int],
+    causal: bool,
+    options: dict[str, Any],
+) -> Float[Tensor, "segment head longest width"]:
+    """The output of each of some segments that continue `path`. What pads one comes after all that it looks at."""
+    longest = max(queries[number].shape[2] for number in numbers)
+    own = _stacked(queries, numbers, longest)
+    seen, read = (_continued(parts, numbers, longest, path=path) for parts in (keys, values))
+    looks_back = causal and longest > 1
+    if _is_quick_as_products(own, read, dropout=options["dropout_p"]):
+        scale = own.shape[-1] ** -0.5 if options["scale"] is None else options["scale"]
+        return attend_stacked(own.to(read.dtype), seen.to(read.dtype), read, scale=scale, causal=looks_back)
+    if not path:
+        return scaled_dot_product_attention(own, seen, read, is_causal=looks_back, **options)
+    mask = pad(triangle(longest, own.dtype), (seen.shape[2] - longest, 0)) if looks_back else None
+    return scaled_dot_product_attention(own, seen, read, attn_mask=mask, **options)
+
+
+def _stacked(
+    parts: Sequence[Tensor], numbers: Sequence[int], longest: int
+) -> Float[Tensor, "segment head token width"]:
+    if len(numbers) == 1:
+        return parts[numbers[0]]
+    return torch.cat([pad(parts[number], (0, 0, 0, longest - parts[number].shape[2])) for number in numbers])
+
+
+def _continued(
+    parts: Sequence[Tensor], numbers: Sequence[int], longest: int, *, path: Sequence[int]
+) -> Float[Tensor, "segment head seen width"]:
+    """The tokens of `path`, then those of each segment."""
+    own = _stacked(parts, numbers, longest)
+    if not path:
+        return own
+    before = [parts[number].expand(len(numbers), -1, -1, -1) for number in path]
+    return torch.cat([*before, own], dim=2)
+
+
+def _is_quick_as_products(query: Tensor, value: Tensor, *, dropout: float) -> bool:
+    """Whether whole matrix products beat the fused attention where no gradient is wanted: in bfloat16."""
+    wanted = value.dtype == torch.bfloat16 and not torch.is_grad_enabled() and not dropout
+    return wanted and query[..., 0].numel() * value.shape[2] <= _MOST_PRODUCTS
 
 
 def _pays_as_products(query: Tensor, value: Tensor, segments: Segments, *, dropout: float) -> bool:

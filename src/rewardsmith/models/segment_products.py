@@ -56,6 +56,24 @@ def attend(
     return _Attention.apply(query * scale, key, value, segments, causal)
 
 
+def attend_stacked(
+    query: Float[Tensor, "segment head token width"],
+    key: Float[Tensor, "segment kv_head seen width"],
+    value: Float[Tensor, "segment kv_head seen width"],
+    *,
+    scale: float,
+    causal: bool,
+) -> Float[Tensor, "segment head token width"]:
+    """softmax(q kᵀ · scale + mask) v of equally long segments, without gradient; their own tokens are the last seen."""
+    tokens, width = query.shape[2:]
+    rows = (query * scale).reshape(-1, query.shape[1] // key.shape[1] * tokens, width)
+    scores = torch.bmm(rows, key.flatten(0, 1).mT)
+    if causal:
+        own = scores.unflatten(1, (-1, tokens))[..., -tokens:]
+        own += triangle(tokens, scores.dtype)
+    return torch.bmm(scores.softmax(-1), value.flatten(0, 1)).reshape(query.shape)
+
+
 def triangle(tokens: int, dtype: torch.dtype) -> Float[Tensor, "token token"]:
     """0 where a token (row) looks at another or at itself (column), −∞ where that one comes later."""
     return _triangle(1 << (tokens - 1).bit_length(), dtype)[:tokens, :tokens]
