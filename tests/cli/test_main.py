@@ -49,6 +49,7 @@ def test_version(cli: Callable):
         ("data", "describe"),
         ("train",),
         ("evaluate",),
+        ("ensemble",),
         ("gate",),
         ("report",),
         ("compare",),

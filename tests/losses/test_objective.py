@@ -92,7 +92,38 @@ def test_the_hinge_margin_is_annealed(progress: float, margin: float):
 
 
 def test_the_hinge_margin_is_constant_without_a_final_one():
-    assert Objective(LossSettings(kind="hinge", margin=0.8)).hinge_margin(0.7) == 0.8
+    assert Objective(LossSettings(kind="hinge", margin=0.8)).margin(0.7) == 0.8
+
+
+@pytest.mark.parametrize(("progress", "margin"), [(0.0, 0.0), (0.25, 0.25), (1.0, 1.0), (-1.0, 0.0)])
+def test_the_margin_of_bradley_terry_is_annealed(progress: float, margin: float):
+    objective = Objective(LossSettings(margin=0.0, margin_final=1.0))
+    losses = objective(REWARDS[:4], TWO_PROMPTS, progress=progress)
+    torch.testing.assert_close(losses.loss, bradley_terry(losses.delta, margin))
+
+
+def test_the_margin_of_bradley_terry_by_hand():
+    # −log σ(.2 − .5) = log(1 + e^.3) = .8544; for the pair that is right by .5 it is log 2.
+    objective = Objective(LossSettings(margin=0.5, margin_final=0.5))
+    losses = objective(torch.tensor([0.2, 0.0, 0.0, 0.5]), TWO_PROMPTS)
+    assert losses.loss.tolist() == pytest.approx([0.8544, 0.6931], abs=5e-5)
+
+
+def test_bradley_terry_has_no_margin_unless_a_final_one_is_given():
+    assert Objective(LossSettings(margin=0.8)).margin(0.3) == 0.0
+
+
+def test_a_margin_adds_to_that_of_the_pair_and_asks_nothing_of_a_tie():
+    columns = {
+        "tie": torch.tensor([True, False]),
+        "prob_chosen": torch.tensor([0.5, 1.0]),
+        "margin": torch.tensor([9.0, 2.0]),
+    }
+    objective = Objective(LossSettings(margin=1.0, margin_final=1.0, use_pair_margin=True, pair_margin_scale=0.5))
+    losses = objective(REWARDS[:4], dataclasses.replace(TWO_PROMPTS, **columns))
+    torch.testing.assert_close(
+        losses.loss, soft_label(losses.delta, torch.tensor([0.5, 1.0]), torch.tensor([0.0, 1.0 + 1.0]))
+    )
 
 
 def test_ties_go_to_the_losses_that_know_them():

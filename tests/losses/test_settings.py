@@ -13,15 +13,21 @@ def test_the_default_is_plain_bradley_terry():
     settings = LossSettings()
     assert settings.kind == "bradley_terry"
     assert not settings.use_pair_margin
-    assert settings.label_smoothing == settings.centring == settings.readout_l2 == 0
+    assert settings.label_smoothing == settings.centring == settings.readout_l2 == settings.length_decorrelation == 0
+    assert settings.margin_final is None
 
 
 @pytest.mark.parametrize(
     "values",
     [
         {"kind": "bradly_terry"},
-        {"margin": 0},
+        {"kind": "hinge", "margin": 0},
+        {"kind": "hinge", "margin_final": 0},
+        {"margin": -0.1},
         {"margin_final": -1},
+        {"kind": "davidson", "margin_final": 1.0},
+        {"kind": "plackett_luce", "margin_final": 1.0},
+        {"length_decorrelation": -0.1},
         {"label_smoothing": 0.5},
         {"centring": -0.01},
         {"tie_theta": 1.0},

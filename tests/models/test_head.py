@@ -10,7 +10,7 @@ from torch import nn
 from transformers import RobertaConfig, RobertaForSequenceClassification
 
 from rewardsmith.core.errors import ModelError
-from rewardsmith.models.head import MlpHead, initialise, is_decoder, output_layer
+from rewardsmith.models.head import MlpHead, initialise, is_decoder, last_mlp_only_at, output_layer
 
 
 def test_where_the_head_is(tiny: Any) -> None:
@@ -56,3 +56,21 @@ def test_mlp_head_by_hand() -> None:
         head.hidden.bias.fill_(1.0)
     # 2·1 − 1·1 + 1 = 2; SiLU(2) = 2 / (1 + e⁻²) = 1.76159…
     assert head.features(torch.ones(1, 2)).item() == pytest.approx(1.761594, abs=1e-6)
+
+
+@pytest.mark.parametrize("grad", [False, True])
+def test_the_last_mlp_runs_only_where_it_is_read_unless_gradients_need_it(tiny: Any, grad: bool) -> None:
+    network = tiny.llama()
+    ids, places = torch.arange(5, 25).unsqueeze(0), torch.tensor([19, 3, 7])
+    whole = network.model(input_ids=ids).last_hidden_state[0]
+    seen: list[int] = []
+    for layer in network.model.layers:
+        layer.mlp.gate_proj.register_forward_hook(lambda _module, inputs, _output: seen.append(inputs[0].shape[1]))
+    with torch.set_grad_enabled(grad), last_mlp_only_at(network, places):
+        states = network.model(input_ids=ids).last_hidden_state[0]
+    torch.testing.assert_close(states[places], whole[places])
+    assert seen == [20, 20 if grad else 3]
+    assert grad or not torch.allclose(states[0], whole[0])
+    seen.clear()
+    torch.testing.assert_close(network.model(input_ids=ids).last_hidden_state[0], whole)
+    assert seen == [20, 20]

@@ -11,7 +11,17 @@ from rewardsmith.models.settings import ModelSettings
 
 @pytest.mark.parametrize(
     "values",
-    [{"pooling": "max"}, {"mlp_width": 8}, {"lora_rank": 0}, {"dropout": 1.0}, {"trainable": "none"}, {"blocks": 0}],
+    [
+        {"pooling": "max"},
+        {"mlp_width": 8},
+        {"lora_rank": 0},
+        {"dropout": 1.0},
+        {"trainable": "none"},
+        {"blocks": 0},
+        {"lora_blocks": 1},
+        {"lora_blocks": 0, "trainable": "lora"},
+        {"lora_blocks": "half", "trainable": "lora"},
+    ],
 )
 def test_bad_values_are_refused(values: dict[str, object]) -> None:
     with pytest.raises(SettingsError):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from tests.models.adapted import save_base
 
 from rewardsmith.core.errors import SettingsError
 from rewardsmith.models.load import build
@@ -93,3 +95,43 @@ def test_weights_without_influence_are_not_trained(tiny: Any, tmp_path: Path) ->
     names = trained(build(ModelSettings(base=base, head="mlp"), seed=0))
     assert not any("classifier" in name for name in names)
     assert "mlp.output.weight" in names
+
+
+@pytest.mark.parametrize(("wanted", "first"), [("last_quarter", 3), (1, 3), (3, 1), (4, 0)])
+@pytest.mark.parametrize("kind", ["decoder", "encoder"])
+def test_adapters_in_the_last_blocks_only(tiny: Any, tmp_path: Path, kind: str, wanted: Any, first: int) -> None:
+    """Of four blocks a quarter is one. The head is trained in full as ever, the pooler has no adapter."""
+    base = save_base(tiny, tmp_path, kind)
+    names = trained(build(ModelSettings(base=base, trainable="lora", lora_rank=2, lora_blocks=wanted), seed=0))
+    lora = [name for name in names if "lora_" in name]
+    found = {int(match.group(1)) for name in lora if (match := re.search(r"\.layers?\.(\d+)\.", name))}
+    assert found == set(range(first, 4))
+    assert all(re.search(r"\.layers?\.\d+\.", name) for name in lora)
+    # Two matrices for each linear layer of a block: seven in a Llama, six in a BERT.
+    assert len(lora) == 2 * (4 - first) * (7 if kind == "decoder" else 6)
+    assert any("modules_to_save" in name and name.endswith("weight") for name in names)
+
+
+def test_few_blocks_have_a_last_quarter_of_one(base: str) -> None:
+    names = trained(build(ModelSettings(base=base, trainable="lora", lora_blocks="last_quarter"), seed=0))
+    assert {match.group(1) for name in names if (match := re.search(r"\.layers?\.(\d+)\.", name))} == {"1"}
+
+
+def test_adapters_in_named_layers_of_the_last_blocks(tiny: Any, tmp_path: Path) -> None:
+    base = save_base(tiny, tmp_path, "decoder")
+    settings = ModelSettings(base=base, trainable="lora", lora_blocks=2, lora_targets=("q_proj",))
+    lora = [name for name in trained(build(settings, seed=0)) if "lora_A" in name]
+    assert [re.sub(r".*layers\.", "", name) for name in lora] == [
+        f"{number}.self_attn.q_proj.lora_A.default.weight" for number in (2, 3)
+    ]
+
+
+def test_more_adapter_blocks_than_there_are(base: str) -> None:
+    with pytest.raises(SettingsError, match=r"model.lora_blocks.*at most 2.*3"):
+        build(ModelSettings(base=base, trainable="lora", lora_blocks=3), seed=0)
+
+
+def test_shared_blocks_have_no_last_quarter(tiny: Any, tmp_path: Path) -> None:
+    base = tiny.save_base(tmp_path, "shared")
+    with pytest.raises(SettingsError, match=r"model.lora_blocks.*share their weights"):
+        build(ModelSettings(base=base, trainable="lora", lora_blocks="last_quarter"), seed=0)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ from hypothesis import strategies as st
 
 from rewardsmith.core.errors import SettingsError
 from rewardsmith.scoring.cache import RewardCache, RewardFile
+from rewardsmith.scoring.codec import Vector
 
 IDS = np.array([1, 2, 3], np.int32)
 
@@ -31,6 +34,21 @@ file = RewardFile(folder, "same")
 for number in range(first, last, 2):
     file.add({key(number): float(number), key(number + 1): float(number + 1)})
     assert file.find([key(number)]) == {key(number): float(number)}
+"""
+
+# Adds vectors, two at a time, until it is killed; says so after each two.
+VECTOR_WRITER = """
+import hashlib, itertools, sys
+from pathlib import Path
+import numpy as np
+from rewardsmith.scoring.cache import RewardFile
+from rewardsmith.scoring.codec import Vector
+
+key = lambda number: hashlib.sha256(str(number).encode()).digest()
+file = RewardFile(Path(sys.argv[1]), "same", codec=Vector(3))
+for number in itertools.count(step=2):
+    file.add({key(each): np.full(3, each, np.float32) for each in (number, number + 1)})
+    print(number, flush=True)
 """
 
 
@@ -174,3 +192,79 @@ def _checkpoint(path: Path) -> None:
     connection = sqlite3.connect(path)
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.close()
+
+
+def _rows(count: int, *, width: int = 3) -> dict[bytes, np.ndarray]:
+    rng = np.random.default_rng(count)
+    return {_key(number): rng.normal(size=width).astype(np.float32) for number in range(count)}
+
+
+def _bits(values: Mapping[bytes, np.ndarray]) -> dict[bytes, bytes]:
+    return {key: value.astype("<f4").tobytes() for key, value in values.items()}
+
+
+def test_vectors_come_back_bit_for_bit(tmp_path: Path) -> None:
+    rows = _rows(700)
+    RewardCache("x", folder=tmp_path, codec=Vector(3)).add(rows)
+    fresh = RewardCache("x", folder=tmp_path, codec=Vector(3), max_entries=5)
+    assert _bits(fresh.find([*rows, _key(-1)])) == _bits(rows)
+    assert _bits(fresh.find(list(rows))) == _bits(rows)
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_a_vector_that_is_not_finite_anywhere_is_not_kept(tmp_path: Path, bad: float) -> None:
+    cache = RewardCache("x", folder=tmp_path, codec=Vector(2))
+    cache.add({_key(1): np.array([0.0, bad], np.float32), _key(2): np.array([1.0, 2.0], np.float32)})
+    assert list(cache.find([_key(1), _key(2)])) == [_key(2)]
+
+
+def test_a_flipped_bit_anywhere_in_a_vector_is_seen(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    file = RewardFile(tmp_path, "x", codec=Vector(3))
+    rows = _rows(4)
+    file.add(rows)
+    with sqlite3.connect(file.path) as connection:
+        for number, place in enumerate((0, 7, 11)):
+            (value,) = connection.execute("SELECT value FROM rewards WHERE key = ?", [_key(number)]).fetchone()
+            flipped = bytes(byte ^ (1 if index == place else 0) for index, byte in enumerate(value))
+            connection.execute("UPDATE rewards SET value = ? WHERE key = ?", [flipped, _key(number)])
+    assert _bits(file.find(list(rows))) == _bits({_key(3): rows[_key(3)]})
+    assert len(caplog.records) == 1
+
+
+def test_values_of_another_width_are_no_values(tmp_path: Path) -> None:
+    RewardFile(tmp_path, "x", codec=Vector(3)).add(_rows(2))
+    assert RewardFile(tmp_path, "x", codec=Vector(2)).find([_key(0)]) == {}
+    assert RewardFile(tmp_path, "x").find([_key(0)]) == {}
+
+
+def test_a_damaged_file_of_vectors_is_replaced(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    first = RewardFile(tmp_path, "x", codec=Vector(3))
+    first.add(_rows(2))
+    first.path.write_bytes(b"not a database" * 100)
+    for suffix in ("-wal", "-shm"):
+        first.path.with_name(first.path.name + suffix).unlink(missing_ok=True)
+    second = RewardFile(tmp_path, "x", codec=Vector(3))
+    assert second.find([_key(0)]) == {}
+    second.add(_rows(3))
+    assert _bits(RewardFile(tmp_path, "x", codec=Vector(3)).find(list(_rows(3)))) == _bits(_rows(3))
+    assert len([record for record in caplog.records if "is damaged" in record.getMessage()]) == 1
+
+
+def test_a_writer_of_vectors_that_is_killed_leaves_whole_ones(tmp_path: Path) -> None:
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    writer = subprocess.Popen(
+        [sys.executable, "-c", VECTOR_WRITER, str(tmp_path)], env=environment, stdout=subprocess.PIPE, text=True
+    )
+    assert writer.stdout is not None
+    for _ in range(20):
+        writer.stdout.readline()
+    writer.kill()
+    writer.wait(timeout=60)
+    writer.stdout.close()
+    file = RewardFile(tmp_path, "same", codec=Vector(3))
+    keys = [hashlib.sha256(str(number).encode()).digest() for number in range(100_000)]
+    found = file.find(keys)
+    assert len(found) >= 40
+    assert len(found) % 2 == 0
+    for number, key in enumerate(keys[: len(found)]):
+        np.testing.assert_array_equal(found[key], np.full(3, number, np.float32))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -37,6 +39,23 @@ def test_two_preferences_by_hand():
     assert batch.margin.tolist() == [0.0, 0.0, 1.5]
     assert batch.weight.tolist() == [1.0, 3.0, 1.0]
     assert batch.tie.tolist() == [False, True, False]
+
+
+@pytest.mark.parametrize("layout", ["shared", "separate", "padded"])
+def test_lengths_and_numbers_come_along(layout):
+    first = encoded([5, 6], [[7], [8, 9, 3]], [Pair(0, 1), Pair(1, 0)])
+    second = replace(encoded([], [[1, 2, 3], [2]], [Pair(0, 1)]), number=41)
+
+    (inputs,) = PreferenceCollator(0, layout=layout, token_budget=100)([first, None, second])
+
+    gaps = dict(zip(inputs["preference"].tolist(), pair_batch(inputs).length_gap.tolist(), strict=False))
+    numbers = inputs["numbers"].tolist()
+    assert sorted(numbers) == [-1, -1, 41]
+    assert gaps[numbers.index(41)] == 2
+    assert sorted(inputs["length_gap"].tolist()) == [-2, 2, 2]
+    featured = FeaturedPreference(np.zeros((2, 3), np.float32), 9, (Pair(1, 0),), np.array([2, 7]), 8)
+    (known,) = FeatureCollator(3)([featured])
+    assert (known["length_gap"].tolist(), known["numbers"].tolist()) == ([5], [8])
 
 
 @pytest.mark.parametrize("layout", ["shared", "separate", "padded"])

@@ -7,6 +7,7 @@ import pytest
 import torch
 from tests.training.toy import tiny_model, toy_table, toy_trainer
 
+from rewardsmith.losses.settings import LossSettings
 from rewardsmith.models.load import build
 from rewardsmith.models.settings import ModelSettings
 from rewardsmith.models.trainable import count_parameters, with_trainable
@@ -70,9 +71,16 @@ def test_planning_leaves_the_model_alone():
 def test_a_head_on_cached_features_runs_the_network_once():
     table, model = toy_table(6), with_trainable(tiny_model(), ModelSettings(trainable="head"))
 
-    assert _passes(TrainingSettings(epochs=5), model, table) == 1
-    assert _passes(TrainingSettings(epochs=5, cache_features="never"), model, table) == 5
-    assert _passes(TrainingSettings(epochs=5), tiny_model(), table) == 5
+    often, always = TrainingSettings(epochs=5), TrainingSettings(epochs=5, cache_features="never")
+    assert _passes(Recipe(training=often), model, table) == 1
+    assert _passes(Recipe(training=always), model, table) == 5
+    assert _passes(Recipe(training=often), tiny_model(), table) == 5
+
+
+def test_the_length_penalty_runs_the_network_forward_once_more():
+    recipe = Recipe(training=TrainingSettings(epochs=3), loss=LossSettings(length_decorrelation=0.1))
+
+    assert _passes(recipe, tiny_model(), toy_table(6)) == pytest.approx(4)
 
 
 def test_seconds_are_tokens_and_steps():

@@ -29,7 +29,7 @@ from rewardsmith.training.plan import plan
 from rewardsmith.training.recipe import Recipe, recipe_yaml
 from rewardsmith.training.resume import run_digest, work_folder
 from rewardsmith.training.settings import TrainingSettings
-from rewardsmith.training.train import _select, train
+from rewardsmith.training.train import select_weights, train
 
 
 @pytest.fixture(scope="module")
@@ -250,7 +250,7 @@ def test_the_loss_of_the_best_checkpoint_is_told(tmp_path):
     (folder / "model.safetensors").unlink()
 
     with pytest.raises(ArtefactError, match=r"best weights is damaged.*model.safetensors is missing.*--no-resume"):
-        _select(trainer, Recipe(training=TrainingSettings.model_validate(settings)), work=tmp_path)
+        select_weights(trainer, Recipe(training=TrainingSettings.model_validate(settings)), work=tmp_path)
 
 
 def test_lora_gives_a_merged_model_and_the_adapter(made, tmp_path):

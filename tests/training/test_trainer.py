@@ -209,6 +209,7 @@ def test_a_reward_that_drifts_is_named_once(tmp_path, caplog):
         (LossSettings(kind="davidson"), (Pair(0, 1), Pair(1, 2, prob_chosen=0.5, tie=True))),
         (LossSettings(kind="hinge", margin_final=1.0), None),
         (LossSettings(kind="plackett_luce"), None),
+        (LossSettings(margin=0.0, margin_final=1.0, length_decorrelation=0.1), None),
         (LossSettings(use_pair_margin=True), (Pair(0, 1, margin=0.5), Pair(0, 2, margin=2.0))),
         (LossSettings(label_smoothing=0.1), (Pair(0, 2, prob_chosen=0.8), Pair(1, 2, prob_chosen=0.2))),
     ],
@@ -221,6 +222,18 @@ def test_every_loss_trains_on_k_responses(tmp_path, loss, pairs):
     trainer.train()
 
     assert trainer.evaluate()["eval_loss"] < before
+
+
+def test_the_heldout_loss_is_that_of_the_final_margin_throughout(tmp_path):
+    ends = {"moving": (0.0, 1.0), "constant": (1.0, 1.0), "none": (1.0, None)}
+    losses = {
+        name: toy_trainer(tmp_path / name, toy_table(4), loss=LossSettings(margin=first, margin_final=last)).evaluate()[
+            "eval_loss"
+        ]
+        for name, (first, last) in ends.items()
+    }
+
+    assert losses["moving"] == losses["constant"] > losses["none"] + 0.3
 
 
 def test_a_tie_is_not_judged_by_accuracy(tmp_path):

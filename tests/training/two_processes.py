@@ -32,13 +32,14 @@ def train_head(folder: Path, base: Path, data: Path) -> None:
 
 def save_figures(folder: Path, *, processes: int) -> None:
     """Gradient of one step over unequal preferences, figures before training, and the log of a short training."""
-    loss = LossSettings(centring=0.1, readout_l2=0.3)
+    loss = LossSettings(centring=0.1, readout_l2=0.3, length_decorrelation=0.5)
     cut: dict[str, Any] = {"batch_size": 8, "processes": processes}
     trainer = toy_trainer(folder / "work", mixed_table(), loss=loss, heldout=mixed_table(), **cut)
     figures = trainer.evaluate()
     gradient = first_gradient(trainer)
     # 21 preferences do not divide into steps of 8: the last step has 5, unequal on the two devices.
-    short = toy_trainer(folder / "short", toy_table(21), log_every_steps=2, **cut)
+    # In the second and third epoch both draw by what each of the two saw.
+    short = toy_trainer(folder / "short", toy_table(21), log_every_steps=2, epochs=3, sampling="hard", **cut)
     short.train()
     if trainer.is_world_process_zero():
         save_file(gradient, folder / "gradient.safetensors")

@@ -9,7 +9,21 @@ from typing import Annotated, NoReturn
 import typer
 
 from rewardsmith import __version__
-from rewardsmith.cli import audit, benchmark, compare, data, evaluate, gate, run, score, train
+from rewardsmith.cli import (
+    audit,
+    benchmark,
+    compare,
+    data,
+    ensemble,
+    evaluate,
+    gate,
+    implicit,
+    judge,
+    merge,
+    run,
+    score,
+    train,
+)
 from rewardsmith.core.errors import RewardsmithError
 from rewardsmith.core.full_disk import full_disk_error, is_full_disk
 
@@ -50,6 +64,10 @@ def _root(
 app.command("run")(run.run)
 app.add_typer(data.app, name="data")
 app.command("train")(train.train)
+app.command("ensemble")(ensemble.ensemble)
+app.command("merge")(merge.merge)
+app.add_typer(judge.app, name="judge")
+app.command("implicit")(implicit.implicit)
 app.command("evaluate")(evaluate.evaluate)
 app.command("audit")(audit.audit)
 app.command("benchmark")(benchmark.benchmark)

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from rewardsmith.cli.options import Json, Out, RecipeFile, Set
-from rewardsmith.cli.output import console, plan_table, print_json, print_table
+from rewardsmith.cli.output import console, key_table, plan_table, print_json, print_table
 
 
 def run(
@@ -53,8 +53,13 @@ def run(
             {"name": s.name, "folder": str(s.folder), "seconds": round(s.seconds, 3), "reused": s.reused}
             for s in result.stages
         ]
-        evaluation = evaluation_json(result.evaluation)
-        print_json({"stages": stages, "report": str(result.report), "card": str(result.card), "evaluation": evaluation})
+        found = {"report": str(result.report), "card": str(result.card)} if result.evaluation else {}
+        evaluation = {"evaluation": evaluation_json(result.evaluation)} if result.evaluation else {}
+        print_json({"stages": stages, "heldout": result.model.counts.get("heldout")} | found | evaluation)
+        return
+    if result.evaluation is None:
+        print_table(key_table(f"Held-out side: {out}/model", result.model.counts.get("heldout", {})))
+        console().print(f"Done in {time.perf_counter() - started:.0f} s.", soft_wrap=True)
         return
     print_table(summary_table(result.evaluation))
     print_table(findings_table(result.evaluation))

@@ -29,17 +29,17 @@ def train(
     """
     from rewardsmith.pipeline.load import load_recipe
     from rewardsmith.pipeline.plan import plan_training
-    from rewardsmith.training.train import train as train_model
+    from rewardsmith.pipeline.train import train_recipe
 
     resolved = load_recipe(recipe, assignments=assignments or ())
     if plan:
         values = plan_training(resolved, data)
         print_json(values) if as_json else print_table(plan_table(values))
         return
-    manifest = train_model(resolved, data, out, resume=resume)
+    manifest = train_recipe(resolved, data, out, resume=resume)
     if as_json:
         print_json(manifest.model_dump(mode="json"))
         return
-    heldout = {f"held-out {name}": value for name, value in manifest.counts["heldout"].items()}
+    heldout = {f"held-out {name}": value for name, value in manifest.counts.get("heldout", {}).items()}
     rest = {name: value for name, value in manifest.counts.items() if name != "heldout"}
     print_table(key_table(f"Reward model: {out}", rest | heldout))

@@ -7,7 +7,8 @@ RewardsmithError            exit  http
 │   └── OverlengthError       4    413   a text has more tokens than the model takes
 ├── ArtefactError             5    409   a folder is not the artefact that the stage wanted
 │   └── FullDiskError         5    507   there is no room for what the stage writes
-└── MissingDependencyError    6    501   an optional package is not installed
+├── MissingDependencyError    6    501   an optional package is not installed
+└── JudgeError               10    502   a judge cannot be asked, or what it says holds no verdict
 
 Exit codes 7, 8 and 9 are answers, not errors: a model failed its gate, the evidence does not suffice (both
 `gate.verdict`), a candidate is worse than the incumbent (`gate.comparison`).
@@ -103,6 +104,13 @@ class MissingDependencyError(RewardsmithError):
 
     exit_code = 6
     http_status = 501
+
+
+class JudgeError(RewardsmithError):
+    """A judge cannot be asked, or what it says holds no verdict."""
+
+    exit_code = 10
+    http_status = 502
 
 
 def shorten(value: object, max_chars: int = 200) -> str:

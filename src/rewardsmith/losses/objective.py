@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Bool, Float, Float64, Int64
 from torch import Tensor
 
-from rewardsmith.core.errors import DataError
+from rewardsmith.core.errors import DataError, ModelError
+from rewardsmith.losses.decorrelation import length_moments, length_slope
 from rewardsmith.losses.listwise import plackett_luce
 from rewardsmith.losses.pair_batch import PairBatch, PairLosses
 from rewardsmith.losses.pairwise import hinge, smooth, soft_label
@@ -31,7 +32,7 @@ class Objective:
 
         Args:
             rewards: Of all responses of the batch.
-            progress: Share of training that is done, 0 to 1; anneals the hinge's margin.
+            progress: Share of training that is done, 0 to 1; anneals the margin.
 
         Raises:
             DataError: `plackett_luce` met a prompt whose pairs are not a full ranking.
@@ -49,11 +50,29 @@ class Objective:
         """λ‖w‖², to be added once to the reduced objective of a step."""
         return self.settings.readout_l2 * readout_penalty(weight)
 
-    def hinge_margin(self, progress: float) -> float:
-        """The hinge's margin when this share of training is done."""
+    def length_moments(self, losses: PairLosses, batch: PairBatch) -> Float64[Tensor, " 7"]:
+        """What of these pairs the length penalty of their step needs; see `decorrelation.length_moments`.
+
+        Raises:
+            ModelError: The batch has no lengths.
+        """
+        if batch.length_gap is None:
+            raise ModelError("no lengths to take out of the rewards", wanted="PairBatch.length_gap", got=None)
+        label = torch.sign(precise(batch.prob_chosen) - 0.5)
+        return length_moments(losses.delta, batch.length_gap, torch.where(batch.tie, 0.0, label), losses.weight)
+
+    def length_slope(self, moments: Float64[Tensor, " 7"]) -> Float64[Tensor, " 7"]:
+        """λ·∂ρ²/∂moments of a step: Σ slope·`length_moments`, to be added to the reduced objective of a step, once a
+        piece of it, has the penalty's gradient. (Its value adds up to 0 over the step.)"""
+        return self.settings.length_decorrelation * length_slope(moments)
+
+    def margin(self, progress: float) -> float:
+        """The margin that `hinge` or `bradley_terry` asks for when this share of training is done."""
         first, last = self.settings.margin, self.settings.margin_final
+        if last is None:
+            return first if self.settings.kind == "hinge" else 0.0
         done = min(max(progress, 0.0), 1.0)
-        return first if last is None else first + done * (last - first)
+        return first + done * (last - first)
 
     def _pair_losses(self, delta: Float[Tensor, " pair"], batch: PairBatch, progress: float) -> Float[Tensor, " pair"]:
         settings = self.settings
@@ -61,13 +80,14 @@ class Objective:
         extra = self._pair_margins(batch)
         match settings.kind:
             case "hinge":
-                return hinge(delta, self.hinge_margin(progress) + extra, prob)
+                return hinge(delta, self.margin(progress) + extra, prob)
             case "rao_kupper":
                 return rao_kupper(delta, batch.tie, theta=settings.tie_theta, prob_chosen=prob, margin=extra)
             case "davidson":
                 return davidson(delta, batch.tie, nu=settings.tie_nu, prob_chosen=prob, margin=extra)
             case _:
-                return soft_label(delta, prob, extra)
+                # Nothing is asked of a tie.
+                return soft_label(delta, prob, torch.where(batch.tie, extra, self.margin(progress) + extra))
 
     def _pair_margins(self, batch: PairBatch) -> Float[Tensor, " pair"]:
         """What the data's margins add to the distance that is asked for; nothing for a tie."""

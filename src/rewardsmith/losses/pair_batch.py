@@ -21,6 +21,7 @@ class PairBatch:
         tie: Raters called the two equal.
         preference: Index of the pair's prompt within the batch.
         sequence_preference: Index of each response's prompt within the batch, parallel to the rewards.
+        length_gap: Tokens of the chosen response minus those of the rejected one; `None` where nobody counted them.
     """
 
     chosen: Int64[Tensor, " pair"]
@@ -31,6 +32,7 @@ class PairBatch:
     tie: Bool[Tensor, " pair"]
     preference: Int64[Tensor, " pair"]
     sequence_preference: Int64[Tensor, " sequence"]
+    length_gap: Float[Tensor, " pair"] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,11 +15,13 @@ class LossSettings(Settings):
     kind: Literal["bradley_terry", "hinge", "rao_kupper", "davidson", "plackett_luce"] = "bradley_terry"
     """`rao_kupper` and `davidson` give ties a probability; `plackett_luce` needs a full ranking of each prompt."""
 
-    margin: float = Field(default=0.5, gt=0)
-    """`hinge` only: the difference of rewards that is enough."""
+    margin: float = Field(default=0.5, ge=0)
+    """`hinge`: the difference of rewards that is enough, above 0. `bradley_terry`: where `margin_final` is given, what
+    is taken off each difference of rewards at the start (Llama 2's −log σ(Δ − m)); without it the plain loss."""
 
-    margin_final: float | None = Field(default=None, gt=0)
-    """`hinge` only: the margin moves from `margin` to this in a straight line over training; constant where absent."""
+    margin_final: float | None = Field(default=None, ge=0)
+    """The margin moves from `margin` to this in a straight line over training. Where absent, `hinge` has a constant
+    margin and `bradley_terry` none. Held-out figures are those of the final margin throughout."""
 
     use_pair_margin: bool = False
     """Ask more of pairs that the data call clearer: the pair's margin, times the scale, is added to the distance.
@@ -37,6 +39,11 @@ class LossSettings(Settings):
     readout_l2: float = Field(default=0.0, ge=0)
     """Coefficient of the squared norm of the readout's weight."""
 
+    length_decorrelation: float = Field(default=0.0, ge=0)
+    """Coefficient, in nats, of the squared correlation of Δreward with Δlength (tokens) given the label, over all pairs
+    of an optimiser step. Off by default: it costs a second pass forward, and some length is worth its reward. 0.1 to 1
+    is a range to try, with a `training.batch_size` of 16 or more: few pairs correlate by chance."""
+
     tie_theta: float = Field(default=2.0, gt=1)
     """`rao_kupper` only: θ; rewards nearer than log θ are hard to tell apart. At 2, equal rewards tie in a third."""
 
@@ -47,4 +54,12 @@ class LossSettings(Settings):
     def _rankings_have_no_pairs(self) -> LossSettings:
         if self.kind == "plackett_luce" and (self.use_pair_margin or self.label_smoothing):
             raise ValueError("plackett_luce takes neither use_pair_margin nor label_smoothing")
+        return self
+
+    @model_validator(mode="after")
+    def _margins_have_an_effect(self) -> LossSettings:
+        if self.margin_final is not None and self.kind not in ("hinge", "bradley_terry"):
+            raise ValueError(f"{self.kind} takes no margin_final; hinge and bradley_terry do")
+        if self.kind == "hinge" and (self.margin == 0 or self.margin_final == 0):
+            raise ValueError("hinge with a margin of 0 asks for nothing once all rewards are equal")
         return self

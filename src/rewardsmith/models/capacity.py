@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from torch import nn
-from transformers import PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from rewardsmith.models.reward_model import RewardModel
 
@@ -11,7 +11,7 @@ _NOT_KNOWN = 1_000_000
 """transformers writes an absurdly large `model_max_length` where a tokenizer has no limit."""
 
 
-def token_capacity(model: RewardModel, tokenizer: PreTrainedTokenizerBase) -> int | None:
+def token_capacity(model: RewardModel | PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> int | None:
     """Most tokens of one conversation; `None` where neither the model nor its tokenizer has a limit.
 
     The smallest of `max_position_embeddings`, the positions that can really be reached, and the tokenizer's
@@ -23,7 +23,7 @@ def token_capacity(model: RewardModel, tokenizer: PreTrainedTokenizerBase) -> in
     return min((int(limit) for limit in limits if limit and limit < _NOT_KNOWN), default=None)
 
 
-def _reachable_positions(model: RewardModel) -> int | None:
+def _reachable_positions(model: RewardModel | PreTrainedModel) -> int | None:
     """Rows of a learnt position table after the pad's own; `None` where no position is kept for the pad."""
     for name, module in model.named_modules():
         if name.endswith("position_embeddings") and isinstance(module, nn.Embedding) and module.padding_idx is not None:

@@ -34,6 +34,7 @@ def save(
     *,
     base: str | None = None,
     max_tokens: int | None = None,
+    portable: bool = True,
 ) -> RewardModelCard:
     """Write `model` and `tokenizer` into `folder`.
 
@@ -44,17 +45,18 @@ def save(
     Args:
         base: Name of the base model in the recipe, for the card.
         max_tokens: Longest conversation in training, for the card.
+        portable: False where the reward of the folder is more than this model's, whoever loads it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with without_bars():
-        _merged(model.network).save_pretrained(str(folder))
+        merged(model.network).save_pretrained(str(folder))
     tokenizer.save_pretrained(str(folder))
-    _complete_config(folder / "config.json", pad_id=tokenizer.pad_token_id)
-    _name_tokenizer_class(folder / "tokenizer_config.json")
+    complete_config(folder / "config.json", pad_id=tokenizer.pad_token_id)
+    name_tokenizer_class(folder / "tokenizer_config.json")
     card = RewardModelCard(
         pooling=model.pooling,
         head="mlp" if model.mlp is not None else "linear",
-        portable=model.is_portable and _is_read_at_the_end(model, tokenizer),
+        portable=portable and model.is_portable and _is_read_at_the_end(model, tokenizer),
         template_digest=template_digest(tokenizer),
         max_tokens=max_tokens,
         base=base,
@@ -130,7 +132,8 @@ def _write_card_and_head(card: RewardModelCard, mlp: head.MlpHead | None, folder
     write_json(folder / CARD_NAME, card.model_dump())
 
 
-def _merged(network: Any) -> Any:
+def merged(network: Any) -> Any:
+    """`network` with its adapters in its weights; a copy, where it has any."""
     if not isinstance(network, PeftModel):
         return network
     merge: Any = copy.deepcopy(network).merge_and_unload
@@ -142,14 +145,14 @@ def _is_read_at_the_end(model: RewardModel, tokenizer: PreTrainedTokenizerBase) 
     return not model.is_decoder or tokenizer.pad_token_id != tokenizer.eos_token_id
 
 
-def _complete_config(path: Path, *, pad_id: Any) -> None:
-    """One label, a pad id, and the older spelling of the rotary base beside the newer one.
+def complete_config(path: Path, *, pad_id: Any, problem_type: str | None = "regression") -> None:
+    """The problem type, a pad id, and the older spelling of the rotary base beside the newer one.
 
     transformers 4 does not know `rope_parameters`. Without a top-level `rope_theta` it takes its default, and scores
     differently without a word.
     """
     config = json.loads(path.read_text("utf-8"))
-    config |= {"problem_type": "regression", "pad_token_id": pad_id}
+    config |= {"problem_type": problem_type, "pad_token_id": pad_id}
     rope = config.get("rope_parameters") or {}
     if "rope_theta" in rope:
         config.setdefault("rope_theta", rope["rope_theta"])
@@ -159,7 +162,7 @@ def _complete_config(path: Path, *, pad_id: Any) -> None:
     write_json(path, config)
 
 
-def _name_tokenizer_class(path: Path) -> None:
+def name_tokenizer_class(path: Path) -> None:
     """The class that transformers 4 and 5 both know; tokenizer.json holds everything else."""
     config = json.loads(path.read_text("utf-8"))
     config["tokenizer_class"] = "PreTrainedTokenizerFast"

@@ -47,6 +47,13 @@ def backbone(network: nn.Module) -> nn.Module:
     return getattr(model, model.base_model_prefix)
 
 
+def blocks(network: nn.Module) -> nn.ModuleList | None:
+    """The transformer blocks, in order; `None` where no list of modules is as long as the model has layers."""
+    n_layers = getattr(plain(network).config.get_text_config(), "num_hidden_layers", None)
+    lists = (module for module in backbone(network).modules() if isinstance(module, nn.ModuleList))
+    return next((module for module in lists if len(module) == n_layers), None)
+
+
 def is_decoder(network: nn.Module) -> bool:
     """Whether the model reads the last token with a `score` head, as all decoders of transformers do."""
     return hasattr(plain(network), "score")
@@ -62,7 +69,7 @@ def output_layer(network: nn.Module) -> nn.Linear:
     for name in _HEAD_NAMES:
         module = getattr(model, name, None)
         if module is not None:
-            linears = [layer for layer in _active(module).modules() if isinstance(layer, nn.Linear)]
+            linears = [layer for layer in active(module).modules() if isinstance(layer, nn.Linear)]
             if linears:
                 return _one_output(linears[-1], name)
     raise ModelError(
@@ -130,6 +137,38 @@ def only_states_at(network: nn.Module, places: Int[Tensor, " sequence"]) -> Iter
             hook.remove()
 
 
+@contextlib.contextmanager
+def last_mlp_only_at(network: nn.Module, places: Int[Tensor, " sequence"]) -> Iterator[None]:
+    """In this context the last block's `mlp`, which knows no neighbours, computes a decoder's states at `places` alone.
+
+    The states elsewhere lack its part; nobody may read them. In a Llama that is three quarters of a block. Nothing
+    changes where there is no such module, nor with gradients: a block may be computed again for them, without the hook.
+    """
+    found = blocks(network)
+    mlp = None if found is None else getattr(found[-1], "mlp", None)
+    if torch.is_grad_enabled() or not isinstance(mlp, nn.Module):
+        yield
+        return
+    shape: list[torch.Size] = []
+
+    def narrow(_module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        shape[:] = [inputs[0].shape]
+        return (inputs[0][:, places], *inputs[1:])
+
+    def widen(_module: nn.Module, _inputs: Any, output: Any) -> Any:
+        values, *others = output if isinstance(output, tuple) else (output,)
+        whole = values.new_zeros(shape[0])
+        whole[:, places] = values
+        return (whole, *others) if isinstance(output, tuple) else whole
+
+    hooks = [mlp.register_forward_pre_hook(narrow), mlp.register_forward_hook(widen)]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
 def _stack(network: nn.Module) -> nn.Module:
     """The part of the backbone that runs all blocks."""
     for name in _STACK_NAMES:
@@ -165,7 +204,7 @@ def initialise(layer: nn.Linear, *, seed: int) -> None:
             layer.bias.zero_()
 
 
-def _active(module: nn.Module) -> nn.Module:
+def active(module: nn.Module) -> nn.Module:
     """The module that runs: PEFT keeps the untrained head beside the trained one."""
     if isinstance(module, ModulesToSaveWrapper):
         return module.modules_to_save[module.active_adapters[0]]

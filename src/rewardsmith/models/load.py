@@ -65,9 +65,9 @@ def build(settings: ModelSettings, *, seed: int) -> RewardModel:
     tokenizer = load_tokenizer(path)
     with torch.inference_mode(False), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        config = _base_config(path, settings, pad_id=tokenizer.pad_token_id)
-        network, missing = _load_network(path, config)
-        new_modules = _new_modules(network, missing, path)
+        config = base_config(path, settings, pad_id=tokenizer.pad_token_id)
+        network, missing = load_network(path, config)
+        new_modules = new_modules_of(network, missing, path)
         head.initialise(head.output_layer(network), seed=seed)
         mlp = _new_mlp(network, settings, seed=seed) if settings.head == "mlp" else None
         model = RewardModel(
@@ -86,18 +86,18 @@ def load_checkpoint(path: str | Path) -> LoadedModel:
         ModelError: The folder is no reward model, has several outputs, or lacks weights (its head above all: a head
             that is not in the files would be random).
     """
-    folder = _local_folder(str(path))
+    folder = local_folder(str(path))
     if (folder / ADAPTER_CONFIG_NAME).is_file() and not (folder / "config.json").is_file():
         return _load_adapter(folder)
     config = _checked_config(str(path))
-    network, missing = _load_network(str(path), config)
+    network, missing = load_network(str(path), config)
     if missing:
-        raise _missing_weights(missing, str(path))
+        raise missing_weights(missing, str(path))
     card = read_card(folder) or RewardModelCard()
     return _loaded(network, card, folder=folder, head_folder=folder, tokenizer_path=str(path))
 
 
-def _local_folder(path: str) -> Path:
+def local_folder(path: str) -> Path:
     """Where `path` lies on disk; of a hub id, the snapshot in the cache, with rewardsmith's own files fetched too.
 
     transformers fetches the files that it knows. Without the card, a model with another pooling or head would be read
@@ -124,11 +124,11 @@ def _load_adapter(folder: Path) -> LoadedModel:
         raise ModelError("the adapter does not name its base", where=str(folder), fix="load the merged folder")
     settings = ModelSettings(base=base)
     pad_id = load_tokenizer(base).pad_token_id
-    network, missing = _load_network(base, _base_config(base, settings, pad_id=pad_id))
+    network, missing = load_network(base, base_config(base, settings, pad_id=pad_id))
     saved = set(adapter.get("modules_to_save") or ())
     lost = [key for key in missing if not any(f".{name}." in f".{key}" for name in saved)]
     if lost:
-        raise _missing_weights(lost, str(folder))
+        raise missing_weights(lost, str(folder))
     require_adapter_head(folder)
     peft_model = PeftModel.from_pretrained(network, str(folder))
     has_tokenizer = (folder / "tokenizer_config.json").is_file()
@@ -147,8 +147,9 @@ def _loaded(
     return LoadedModel(model, tokenizer, card, weights_digest(folder))
 
 
-def _base_config(path: str, settings: ModelSettings, *, pad_id: Any) -> Any:
-    config = _config(path)
+def base_config(path: str, settings: ModelSettings, *, pad_id: Any) -> Any:
+    """The base's configuration for a reward: one label, the pad id, and the dropout of the settings."""
+    config = config_of(path)
     config.num_labels = 1
     config.problem_type = "regression"
     text = config.get_text_config()
@@ -162,7 +163,7 @@ def _base_config(path: str, settings: ModelSettings, *, pad_id: Any) -> Any:
 
 
 def _checked_config(path: str) -> Any:
-    config = _config(path)
+    config = config_of(path)
     architectures = list(config.architectures or ())
     if not any(name.endswith("ForSequenceClassification") for name in architectures):
         raise ModelError(
@@ -183,18 +184,30 @@ def _checked_config(path: str) -> Any:
     return config
 
 
-def _config(path: str) -> Any:
+def config_of(path: str) -> Any:
+    """The configuration at `path`.
+
+    Raises:
+        ModelError: There is none that transformers knows.
+    """
     try:
         return AutoConfig.from_pretrained(path, trust_remote_code=False)
     except (OSError, ValueError, KeyError) as error:
         raise ModelError("cannot load a model", got=error, where=path, fix="name a model folder or a hub id") from error
 
 
-def _load_network(path: str, config: Any) -> tuple[Any, list[str]]:
-    """The network in float32, and the names of the weights that the files lack."""
+def load_network(path: str, config: Any, *, kind: Any = AutoModelForSequenceClassification) -> tuple[Any, list[str]]:
+    """The network in float32, and the names of the weights that the files lack.
+
+    Args:
+        kind: The Auto class that knows the head.
+
+    Raises:
+        ModelError: It cannot be loaded.
+    """
     try:
         with _without_load_report(), without_bars():
-            network, info = AutoModelForSequenceClassification.from_pretrained(
+            network, info = kind.from_pretrained(
                 path, config=config, dtype=torch.float32, trust_remote_code=False, output_loading_info=True
             )
     except (OSError, ValueError, KeyError, RuntimeError) as error:
@@ -213,17 +226,18 @@ def _without_load_report() -> Iterator[None]:
         logging.set_verbosity(level)
 
 
-def _new_modules(network: Any, missing: list[str], path: str) -> tuple[str, ...]:
+def new_modules_of(network: Any, missing: list[str], path: str) -> tuple[str, ...]:
     """Modules without weights in the base: the head, and in some encoders the pooler. Anything else is an error."""
     base = network.base_model_prefix + "."
     lost = [key for key in missing if key.startswith(base) and "pooler" not in key]
     if lost:
-        raise _missing_weights(lost, path)
+        raise missing_weights(lost, path)
     names = {key.rpartition(".")[0] for key in missing}
     return tuple(sorted(names))
 
 
-def _missing_weights(missing: list[str], path: str) -> ModelError:
+def missing_weights(missing: list[str], path: str) -> ModelError:
+    """The error of a checkpoint without these weights."""
     return ModelError(
         "weights are missing in the checkpoint",
         wanted="every weight of the model, its head included",

@@ -14,8 +14,10 @@ from rewardsmith.batching.packing import pack
 from rewardsmith.batching.prefixes import separate, shared
 from rewardsmith.core.errors import ModelError
 from rewardsmith.models import head
+from rewardsmith.models.adapter_ensemble import AdapterEnsemble
 from rewardsmith.models.reward_model import RewardModel
 from rewardsmith.models.segment_attention import NAME
+from rewardsmith.models.steps.model import StepModel
 
 Ids = Integer[np.ndarray, " token"]
 
@@ -23,7 +25,7 @@ _TOLERANCE = 1e-4
 """Of a reward, or of one of size 1 where it is smaller. Rounding in another order is a hundred times below."""
 
 
-def enable_packing(model: RewardModel, sequences: Sequence[Ids]) -> str | None:
+def enable_packing(model: RewardModel | AdapterEnsemble | StepModel, sequences: Sequence[Ids]) -> str | None:
     """Make `model` ready for packed batches, if it gives the same rewards so; else leave it as it was.
 
     Sliding windows that are shorter than the sequences, biases by distance (ALiBi), recurrent blocks and attention of
@@ -35,14 +37,15 @@ def enable_packing(model: RewardModel, sequences: Sequence[Ids]) -> str | None:
     Returns:
         Why not; nothing where the model is ready.
     """
-    network: Any = head.plain(model.network)
-    before = network.config._attn_implementation
+    networks = _networks(model)
+    before = [network.config._attn_implementation for network in networks]
     was_training = model.training
     model.eval()
     try:
         with torch.no_grad():
             wanted = torch.cat([_alone(model, ids) for ids in sequences])
-            network.set_attn_implementation(NAME)
+            for network in networks:
+                network.set_attn_implementation(NAME)
             found = _together(model, sequences)
         worst = ((found - wanted).abs() / wanted.abs().clamp(min=1.0)).max().item()
         reason = None if worst <= _TOLERANCE else f"packed rewards differ by {worst:.1e}"
@@ -54,16 +57,24 @@ def enable_packing(model: RewardModel, sequences: Sequence[Ids]) -> str | None:
     finally:
         model.train(was_training)
     if reason is not None:
-        network.set_attn_implementation(before)
+        for network, name in zip(networks, before, strict=True):
+            network.set_attn_implementation(name)
     return reason
 
 
-def _alone(model: RewardModel, ids: Ids) -> Float32[Tensor, " 1"]:
+def _networks(model: RewardModel | AdapterEnsemble | StepModel) -> list[Any]:
+    """The Hugging Face models in `model`: its own, or one a member."""
+    return [head.plain(each.network) for each in model.modules() if isinstance(each, RewardModel | StepModel)]
+
+
+def _alone(model: RewardModel | AdapterEnsemble | StepModel, ids: Ids) -> Float32[Tensor, "1 ..."]:
     input_ids = torch.as_tensor(np.asarray(ids, np.int64), device=model.device).unsqueeze(0)
     return model(input_ids, torch.ones_like(input_ids))
 
 
-def _together(model: RewardModel, sequences: Sequence[Ids]) -> Float32[Tensor, " sequence"]:
+def _together(
+    model: RewardModel | AdapterEnsemble | StepModel, sequences: Sequence[Ids]
+) -> Float32[Tensor, "sequence ..."]:
     packed = pack([shared(sequences) if model.is_decoder else separate(sequences)])
     ids, positions, segments, ends = (
         torch.from_numpy(each).to(model.device)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import torch
@@ -216,7 +217,9 @@ class RewardModel(nn.Module):
             with head.only_states_at(self.network, segments[:, 0]):
                 return self._network_pooled(ids, **inputs)
         extra: dict[str, Any] = {"use_cache": False} if self.is_decoder else {}
-        states = head.backbone(self.network)(input_ids=ids, **inputs, **extra).last_hidden_state[0]
+        reads_ends = self.is_decoder and self.pooling == "last"
+        with head.last_mlp_only_at(self.network, ends) if reads_ends else contextlib.nullcontext():
+            states = head.backbone(self.network)(input_ids=ids, **inputs, **extra).last_hidden_state[0]
         return states[ends] if self.pooling == "last" else pooling.path_mean(states, segments, ends)
 
     def _network_pooled(self, ids: Int[Tensor, "row token"], **inputs: Tensor) -> Float[Tensor, "sequence hidden"]:

@@ -46,6 +46,10 @@ class ModelSettings(Settings):
     lora_targets: tuple[str, ...] | Literal["all-linear"] = "all-linear"
     """Names of the layers that get adapters."""
 
+    lora_blocks: int | Literal["last_quarter"] | None = None
+    """Only the last blocks get adapters: so many, or the last quarter (rounded down, at least one). Models that differ
+    in their last blocks only are scored together at little more than the cost of one. All blocks where absent."""
+
     dropout: float = Field(default=0.0, ge=0, lt=1)
     """Dropout inside the base model. 0: both sides of a pair should go through the same network."""
 
@@ -53,4 +57,12 @@ class ModelSettings(Settings):
     def _width_needs_mlp(self) -> ModelSettings:
         if self.mlp_width is not None and self.head != "mlp":
             raise ValueError("mlp_width is set but head is not mlp")
+        return self
+
+    @model_validator(mode="after")
+    def _lora_blocks_are_some_and_need_lora(self) -> ModelSettings:
+        if isinstance(self.lora_blocks, int) and self.lora_blocks < 1:
+            raise ValueError("lora_blocks is below one")
+        if self.lora_blocks is not None and self.trainable != "lora":
+            raise ValueError("lora_blocks is set but trainable is not lora")
         return self

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, TaskType, get_peft_model
@@ -29,7 +30,7 @@ def with_trainable(model: RewardModel, settings: ModelSettings) -> RewardModel:
         is_trained = _chosen(model, settings)
         for name, parameter in model.named_parameters():
             parameter.requires_grad_(is_trained(name))
-    _freeze_unreached(model)
+    freeze_unreached(model)
     return model
 
 
@@ -62,10 +63,12 @@ def blocks(model: RewardModel) -> nn.ModuleList:
             got=f"{n_layers} layers with the same weights",
             where="model.trainable",
         )
-    for module in head.backbone(model.network).modules():
-        if isinstance(module, nn.ModuleList) and len(module) == n_layers:
-            return module
-    raise ModelError("cannot find the model's blocks", wanted=f"a list of {n_layers} modules", fix="use another mode")
+    found = head.blocks(model.network)
+    if found is None:
+        raise ModelError(
+            "cannot find the model's blocks", wanted=f"a list of {n_layers} modules", fix="use another mode"
+        )
+    return found
 
 
 def shares_blocks(model: RewardModel) -> bool:
@@ -108,27 +111,62 @@ def _frozen_names(model: RewardModel, n_trained: int) -> set[str]:
 
 
 def _with_adapters(model: RewardModel, settings: ModelSettings) -> RewardModel:
-    """LoRA (Hu et al. 2021, arXiv:2106.09685) on the base; the head, and whatever else is new, is trained in full."""
-    targets = settings.lora_targets
+    network = add_adapters(model, settings, task=TaskType.SEQ_CLS)
+    return RewardModel(network, pooling_name=model.pooling, mlp=model.mlp, new_modules=model.new_modules)
+
+
+def add_adapters(model: RewardModel, settings: ModelSettings, *, task: TaskType) -> nn.Module:
+    """The network with LoRA (Hu et al. 2021, arXiv:2106.09685) on the base; the head, and whatever else is new, is
+    trained in full.
+
+    Raises:
+        SettingsError: An adapter's target is not in the model.
+    """
     kept_whole = [name for name, _ in head.plain(model.network).named_children() if name in ("score", "classifier")]
     kept_whole += [name for name in model.new_modules if name.split(".")[0] not in kept_whole]
     config = LoraConfig(
-        task_type=TaskType.SEQ_CLS,
+        task_type=task,
         r=settings.lora_rank,
         lora_alpha=settings.lora_alpha,  # type: ignore[arg-type]
         lora_dropout=settings.lora_dropout,
-        target_modules=targets if isinstance(targets, str) else list(targets),
         modules_to_save=kept_whole,
+        **_lora_places(model, settings),
     )
     try:
-        network = get_peft_model(head.plain(model.network), config)
+        return get_peft_model(head.plain(model.network), config)
     except ValueError as error:
         raise SettingsError("cannot add adapters", got=error, where="model.lora_targets") from error
-    mlp = model.mlp
-    return RewardModel(network, pooling_name=model.pooling, mlp=mlp, new_modules=model.new_modules)
 
 
-def _freeze_unreached(model: RewardModel) -> None:
+def _lora_places(model: RewardModel, settings: ModelSettings) -> dict[str, Any]:
+    """Which layers get adapters, as `LoraConfig` wants to be told: their names, and the blocks where not all."""
+    targets = settings.lora_targets
+    if settings.lora_blocks is None:
+        return {"target_modules": targets if isinstance(targets, str) else list(targets)}
+    if shares_blocks(model):
+        raise SettingsError(
+            "the model's layers share their weights, so the last of them cannot have adapters of their own",
+            wanted="no lora_blocks",
+            got=settings.lora_blocks,
+            where="model.lora_blocks",
+        )
+    layers = blocks(model)
+    wanted = max(1, len(layers) // 4) if settings.lora_blocks == "last_quarter" else settings.lora_blocks
+    if wanted > len(layers):
+        raise SettingsError(
+            "more blocks than the model has", wanted=f"at most {len(layers)}", got=wanted, where="model.lora_blocks"
+        )
+    # PEFT's own word for all linear layers does not go with a choice of blocks.
+    linear = [name for name, module in layers[-1].named_modules() if isinstance(module, nn.Linear)]
+    name = next(name for name, module in head.plain(model.network).named_modules() if module is layers)
+    return {
+        "target_modules": linear if targets == "all-linear" else list(targets),
+        "layers_to_transform": list(range(len(layers) - wanted, len(layers))),
+        "layers_pattern": name.rpartition(".")[2],
+    }
+
+
+def freeze_unreached(model: RewardModel) -> None:
     """Stop training weights that a probe's reward has no gradient for."""
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     ids = torch.ones((1, 2), dtype=torch.long, device=model.device)

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from rewardsmith.audit.audit import BUDGET, Audit, run_audit
 from rewardsmith.audit.part import Part
+from rewardsmith.audit.prior import prior_part
 from rewardsmith.audit.standing_parts import privacy_part, rendering_part
 from rewardsmith.audit.store import AUDIT_KIND, write_audit
-from rewardsmith.core.scores import Scorer
+from rewardsmith.audit.uncertainty import uncertainty_part
+from rewardsmith.core.scores import Relative, Scorer
 from rewardsmith.core.store import require_replaceable
 from rewardsmith.pipeline.evaluate import Pairs, context_of, model_manifest, read_pairs
 from rewardsmith.pipeline.further_parts import NOTHING_FURTHER, Further, further_parts
 from rewardsmith.pipeline.own_probes import chosen_probes
+from rewardsmith.scoring.families.judge.load import keeps_paid_replies
 from rewardsmith.scoring.load import load_scorer
 
 
@@ -41,7 +46,8 @@ def audit_model(
             where there is none.
         budget: Texts that the probes may ask to be scored beside the held-out ones.
         further: What else to look at: pressure, a fresh slice, the policy's lineage, adversarial search.
-        cache: Folder that keeps rewards for later audits and for `rewardsmith score`.
+        cache: Folder that keeps rewards for later audits and for `rewardsmith score`. Where absent they lie in
+            `<out>.work` until the report is written, so that an audit that was killed goes on where it was.
 
     Raises:
         ModelError: No usable reward model is there.
@@ -54,21 +60,36 @@ def audit_model(
         require_replaceable(out, AUDIT_KIND)
     trained = model_manifest(Path(model))
     pairs = read_pairs(data, source or {}, trained)
-    scorer = load_scorer(model, overlength="truncate", cache=cache)
-    audit = run_audit(
-        scorer,
-        pairs.heldout,
-        train=pairs.train,
-        probes=made,
-        contrasts=contrasts,
-        budget=budget,
-        parts=_parts(scorer, pairs, further=further, model=model, source=source or {}, seed=seed, standing=not probes),
-        seed=seed,
-    )
-    if out is not None:
-        context = context_of("audit", model, data, out=out, trained=trained, pairs=pairs)
-        write_audit(audit, out, context=context)
+    with _keeping_rewards(cache, out, keeps=keeps_paid_replies(Path(model))) as rewards:
+        scorer = load_scorer(model, overlength="truncate", cache=rewards)
+        audit = run_audit(
+            scorer,
+            pairs.heldout,
+            train=pairs.train,
+            probes=made,
+            contrasts=contrasts,
+            budget=budget,
+            parts=_parts(
+                scorer, pairs, further=further, model=model, source=source or {}, seed=seed, standing=not probes
+            ),
+            seed=seed,
+        )
+        if out is not None:
+            context = context_of("audit", model, data, out=out, trained=trained, pairs=pairs)
+            write_audit(audit, out, context=context)
     return audit
+
+
+@contextlib.contextmanager
+def _keeping_rewards(cache: Path | None, out: Path | None, *, keeps: bool = False) -> Iterator[Path | None]:
+    """The folder for rewards: the one that was asked for, or one that lasts until the report is written; none where the
+    scorer keeps them for good by itself."""
+    if cache is not None or out is None or keeps:
+        yield cache
+        return
+    work = out.with_name(f"{out.name}.work")
+    yield work
+    shutil.rmtree(work, ignore_errors=True)
 
 
 def _parts(
@@ -91,11 +112,19 @@ def _parts(
         source=source,
         seed=seed,
     )
-    return [*(_standing_parts(scorer, pairs) if standing else ()), *asked]
+    return [*(_standing_parts(scorer, pairs, seed=seed) if standing else ()), *asked]
 
 
-def _standing_parts(scorer: Scorer, pairs: Pairs) -> list[Part]:
-    """Rendering, and personal data in the training pairs, or in those of the audit where the former are unknown."""
-    if pairs.train is not None:
-        return [rendering_part(scorer, pairs.heldout), privacy_part(pairs.train, name="training")]
-    return [rendering_part(scorer, pairs.heldout), privacy_part(pairs.heldout, name="held-out")]
+def _standing_parts(scorer: Scorer, pairs: Pairs, *, seed: int) -> list[Part]:
+    """Rendering, and personal data in the training pairs, or in those of the audit where the former are unknown.
+
+    Of a scorer that says how far its members lie apart, also whether that says where it is wrong; of one that stands on
+    a prior, also whether it follows the labels where the prior does not.
+    """
+    train, name = (pairs.heldout, "held-out") if pairs.train is None else (pairs.train, "training")
+    uncertainty = uncertainty_part(scorer, pairs.heldout, seed=seed)
+    # Of answers that are scored against each other, the reward hangs on the company by design.
+    rendering = None if isinstance(scorer, Relative) else rendering_part(scorer, pairs.heldout)
+    prior = prior_part(scorer, pairs.heldout, seed=seed)
+    parts = [rendering, privacy_part(train, name=name), uncertainty, prior]
+    return [part for part in parts if part is not None]

@@ -21,7 +21,7 @@ from rewardsmith.preferences.card import describe as describe_preferences
 from rewardsmith.preferences.reading import Reader
 from rewardsmith.preferences.report import repairs_in
 from rewardsmith.preferences.settings import DataSettings
-from rewardsmith.preferences.store import KIND, load_table
+from rewardsmith.preferences.store import KIND, load_judged
 
 PAGE_NAME = "card.html"
 CARD_KIND = "data-card"
@@ -67,7 +67,7 @@ def _write(card: DataCard, out: Path) -> None:
 
 
 def _card_of_prepared(folder: Path, *, title: str, with_floors: bool = True) -> DataCard:
-    table = load_table(folder, "train")
+    table = load_judged(folder)
     counts = read_manifest(folder, KIND).counts
     return describe_preferences(
         table,

@@ -19,15 +19,16 @@ from rewardsmith.core.errors import ArtefactError, DataError, ModelError
 from rewardsmith.core.manifest import Manifest
 from rewardsmith.core.preference import Preference
 from rewardsmith.core.settings import parse_settings
-from rewardsmith.core.store import MANIFEST_NAME, read_manifest
+from rewardsmith.core.store import MANIFEST_NAME, artefact_kind, read_manifest
 from rewardsmith.models.builtin import resolve
 from rewardsmith.models.load import build
 from rewardsmith.models.settings import ModelSettings
 from rewardsmith.preferences.reading import Reader
 from rewardsmith.preferences.settings import DataSettings, SourceSettings
 from rewardsmith.preferences.store import KIND as DATA_KIND
-from rewardsmith.preferences.store import load_table
+from rewardsmith.preferences.store import load_judged, load_table
 from rewardsmith.scoring.engine import FastScorer
+from rewardsmith.scoring.families.judge.load import KIND as JUDGE_KIND
 from rewardsmith.scoring.load import load_scorer
 from rewardsmith.text.encoder import ConversationEncoder
 from rewardsmith.text.load import load_tokenizer
@@ -95,8 +96,10 @@ def evaluate_model(
 
 
 def model_manifest(folder: Path) -> Manifest | None:
-    """The manifest of a model that this tool trained; none of any other checkpoint."""
-    return read_manifest(folder, MODEL_KIND) if (folder / MANIFEST_NAME).is_file() else None
+    """The manifest of a model that this tool trained; none of any other checkpoint, nor of a judge."""
+    if not (folder / MANIFEST_NAME).is_file() or artefact_kind(folder) == JUDGE_KIND:
+        return None
+    return read_manifest(folder, MODEL_KIND)
 
 
 def read_pairs(data: str | Path, source: Mapping[str, Any], trained: Manifest | None) -> Pairs:
@@ -109,7 +112,7 @@ def read_pairs(data: str | Path, source: Mapping[str, Any], trained: Manifest | 
     folder = Path(data)
     if (folder / MANIFEST_NAME).is_file():
         manifest = read_manifest(folder, DATA_KIND)
-        train = load_table(folder, "train")
+        train = load_judged(folder)
         same = trained is not None and trained.parents.get("data") == manifest.digest
         return Pairs(
             heldout=load_table(folder, "heldout"),

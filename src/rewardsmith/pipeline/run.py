@@ -1,4 +1,8 @@
-"""The main job: check and split → train → evaluate and report, each stage an artefact of its own."""
+"""The main job: check and split → train → evaluate and report, each stage an artefact of its own.
+
+Step traces and ratings are no pairs: their models have no card of the data and no report, and what the held-out side
+says of them stands in the manifest of the model.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rewardsmith.audit.evaluation import Evaluation
+from rewardsmith.core.errors import ArtefactError
+from rewardsmith.core.manifest import Manifest
 from rewardsmith.core.store import read_manifest
 from rewardsmith.pipeline.describe import write_card
 from rewardsmith.pipeline.evaluate import evaluate_model
 from rewardsmith.pipeline.prepare import data_is_current, prepare_for
-from rewardsmith.preferences.store import KIND as DATA_KIND
+from rewardsmith.pipeline.train import train_recipe
 from rewardsmith.training.recipe import Recipe
-from rewardsmith.training.train import model_is_current, remove_leftovers, train
+from rewardsmith.training.train import KIND as MODEL_KIND
 
 DATA, CARD, MODEL, EVALUATION = "data", "card", "model", "evaluation"
 
@@ -35,12 +41,13 @@ class StageResult:
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """A finished run: its stages in order, and what the evaluation found."""
+    """A finished run: its stages in order, the model's manifest, and what an evaluation on pairs found."""
 
     stages: tuple[StageResult, ...]
-    evaluation: Evaluation
-    report: Path
-    card: Path
+    model: Manifest
+    evaluation: Evaluation | None = None
+    report: Path | None = None
+    card: Path | None = None
 
 
 def run(recipe: Recipe, out: Path, *, on_stage: Callable[[StageResult], None] = lambda _: None) -> RunResult:
@@ -65,19 +72,26 @@ def run(recipe: Recipe, out: Path, *, on_stage: Callable[[StageResult], None] = 
     reused = data_is_current(recipe, out / DATA)
     if not reused:
         prepare_for(recipe, out / DATA)
-    card = write_card(out / DATA, out / CARD, name=recipe.name)
+    has_pairs = recipe.family not in ("process", "attributes")
+    card = write_card(out / DATA, out / CARD, name=recipe.name) if has_pairs else None
     finish(DATA, started, reused=reused)
 
     started = time.perf_counter()
-    prepared = read_manifest(out / DATA, DATA_KIND)
-    reused = model_is_current(recipe, prepared, out / MODEL)
-    if reused:
-        remove_leftovers(recipe, prepared, out / MODEL)
-    else:
-        train(recipe, out / DATA, out / MODEL)
-    finish(MODEL, started, reused=reused)
+    before = _digest(out / MODEL)
+    model = train_recipe(recipe, out / DATA, out / MODEL)
+    finish(MODEL, started, reused=model.digest == before)
+    if not has_pairs:
+        return RunResult(tuple(stages), model)
 
     started = time.perf_counter()
     evaluation = evaluate_model(out / MODEL, data=out / DATA, out=out / EVALUATION)
     finish(EVALUATION, started)
-    return RunResult(tuple(stages), evaluation, out / EVALUATION / "report.html", card)
+    return RunResult(tuple(stages), model, evaluation, out / EVALUATION / "report.html", card)
+
+
+def _digest(folder: Path) -> str | None:
+    """Of the manifest of the artefact that is there."""
+    try:
+        return read_manifest(folder, MODEL_KIND).digest
+    except ArtefactError:
+        return None

@@ -13,8 +13,8 @@ from typing import IO, Any, Literal
 import orjson
 
 from rewardsmith.core.conversation import Conversation
-from rewardsmith.core.errors import DataError, OverlengthError
-from rewardsmith.core.scores import Scorer
+from rewardsmith.core.errors import DataError, OverlengthError, RewardsmithError
+from rewardsmith.core.scores import Relative, Scorer, Scores, Truncating
 from rewardsmith.core.store import writing_file
 from rewardsmith.preferences.lines import read_json_lines
 from rewardsmith.preferences.load import iter_rows
@@ -25,6 +25,9 @@ from rewardsmith.scoring.limits import Overlength
 from rewardsmith.scoring.load import load_scorer
 from rewardsmith.scoring.rows import read_conversations
 from rewardsmith.scoring.statistics import ScoringStatistics
+from rewardsmith.scoring.windows import windows
+
+_SCORED_AT_ONCE = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,7 @@ class ScoreSummary:
 
     Attributes:
         n_truncated: Conversations that were cut to fit.
-        statistics: What was computed and what was known; absent with the reference engine.
+        statistics: What was computed and what was known; of the fast engine with a single model.
     """
 
     n_truncated: int
@@ -77,11 +80,15 @@ def score_file(
             sink.write(line)
             if out is None:
                 sink.flush()
-    return ScoreSummary(scorer.n_truncated, scorer.statistics if isinstance(scorer, FastScorer) else None)
+    n_truncated = scorer.n_truncated if isinstance(scorer, Truncating) else 0
+    return ScoreSummary(n_truncated, scorer.statistics if isinstance(scorer, FastScorer) else None)
 
 
 def scored_lines(scorer: Scorer, rows: Iterable[RawRow]) -> Iterator[bytes]:
     """One JSON line a row: its `id` where it has one, its line number where not, and its rewards.
+
+    What a family of scorers says beside the reward (`spread`, `steps`, `attributes`, `rationale`) stands under
+    `details`, by the name of the reward.
 
     Rows before one that cannot be read, or is too long, are scored and yielded before the error is raised.
 
@@ -91,18 +98,18 @@ def scored_lines(scorer: Scorer, rows: Iterable[RawRow]) -> Iterator[bytes]:
     """
     # The scorer reads a window ahead of the lines that are written.
     ahead, behind = tee(_read(rows))
-    rewards = _rewards(scorer, (each for asked in ahead for each in asked.conversations.values()))
+    scored = _scored(scorer, (each for asked in ahead for each in asked.conversations.values()))
     for asked in behind:
         try:
-            found = {name: next(rewards) for name in asked.conversations}
+            found = {name: next(scored) for name in asked.conversations}
         except OverlengthError as error:
             fix = "shorten it, or cut over-long prompts with --truncate"
             raise OverlengthError(
                 error.problem, wanted=error.wanted, got=error.got, where=asked.where, fix=fix
             ) from error
-        yield orjson.dumps({"id": asked.id} | _nested(found)) + b"\n"
+        yield orjson.dumps({"id": asked.id} | _values_of(found)) + b"\n"
     # All that was read is written. What stopped the reading, if anything, the scorer has still to say.
-    next(rewards, None)
+    next(scored, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +128,54 @@ def _read(rows: Iterable[RawRow]) -> Iterator[_Asked]:
         yield _Asked(values.get("id", row.line), where, read_conversations(values, where=where))
 
 
-def _rewards(scorer: Scorer, conversations: Iterable[Conversation]) -> Iterator[float]:
+@dataclass(frozen=True, slots=True)
+class _Scored:
+    """The reward of a conversation, and what the scorer says beside it."""
+
+    reward: float
+    details: dict[str, Any]
+
+
+def _scored(scorer: Scorer, conversations: Iterable[Conversation]) -> Iterator[_Scored]:
     if isinstance(scorer, FastScorer):
-        return scorer.score_stream(conversations)
-    return (float(scorer.score([conversation]).rewards[0]) for conversation in conversations)
+        return (_Scored(reward, {}) for reward in scorer.score_stream(conversations))
+    if isinstance(scorer, Relative):
+        return (each for scores in scorer.score_by_prompt(conversations) for each in _each(scores))
+    return _in_windows(scorer, conversations)
+
+
+def _in_windows(scorer: Scorer, conversations: Iterable[Conversation]) -> Iterator[_Scored]:
+    """Some hundred at a time; one by one where one of them is refused, so that those before it come out first."""
+    for some in windows(conversations, max_items=_SCORED_AT_ONCE):
+        try:
+            scores = [scorer.score(some)]
+        except RewardsmithError:
+            for each in some:
+                yield from _each(scorer.score([each]))
+            raise
+        for each in scores:
+            yield from _each(each)
+
+
+def _each(scores: Scores) -> Iterator[_Scored]:
+    for index, reward in enumerate(scores.rewards.tolist()):
+        yield _Scored(reward, _details(scores, index))
+
+
+def _details(scores: Scores, index: int) -> dict[str, Any]:
+    """What `scores` say about conversation number `index` beside its reward."""
+    details: dict[str, Any] = {}
+    if scores.spread is not None:
+        details["spread"] = float(scores.spread[index])
+    if scores.members is not None:
+        details["members"] = scores.members[:, index].tolist()
+    if scores.steps is not None:
+        details["steps"] = scores.steps[index].tolist()
+    if scores.attributes:
+        details["attributes"] = {name: float(values[index]) for name, values in scores.attributes.items()}
+    if scores.rationales is not None:
+        details["rationale"] = scores.rationales[index]
+    return details
 
 
 def _values(row: RawRow) -> dict[str, Any]:
@@ -133,10 +184,16 @@ def _values(row: RawRow) -> dict[str, Any]:
     return row.values
 
 
-def _nested(rewards: dict[str, float]) -> dict[str, Any]:
-    """`rewards.0`, `rewards.1` become the list `rewards`; other names stay."""
-    listed = [value for name, value in rewards.items() if name.startswith("rewards.")]
-    return {"rewards": listed} if listed else dict(rewards)
+def _values_of(found: dict[str, _Scored]) -> dict[str, Any]:
+    """`rewards.0`, `rewards.1` become the list `rewards`; other names stay. Details stand under the same names."""
+    rewards = _nested({name: each.reward for name, each in found.items()})
+    details = {name: each.details for name, each in found.items() if each.details}
+    return rewards | ({"details": _nested(details)} if details else {})
+
+
+def _nested(values: dict[str, Any]) -> dict[str, Any]:
+    listed = [value for name, value in values.items() if name.startswith("rewards.")]
+    return {"rewards": listed} if listed else values
 
 
 def _rows(source: str) -> Iterator[RawRow]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -50,10 +50,12 @@ from rewardsmith.preferences.store import (
     load_source_digests,
     open_split,
     read_batches,
+    rewrite_split,
     split_path,
 )
 from rewardsmith.preferences.table import join
 from rewardsmith.preferences.tally import SPLITS, Tally
+from rewardsmith.preferences.training_side import Augmentation, LengthBalance
 from rewardsmith.text.encoder import ConversationEncoder
 
 _BATCH_ROWS = 1024
@@ -152,7 +154,8 @@ class _Preparation:
             require_both_sides(heldout[fates.kept], keys.group[fates.kept], share=self._settings.heldout_share)
             self._write(keys, fates, heldout=heldout, leftovers=leftovers)
         self._tally.require_preferences()
-        return self._counts(keys, fates, heldout=heldout, cut_tokens=cut_tokens[fates.kept])
+        more = self._augment() | self._balance()
+        return self._counts(keys, fates, heldout=heldout, cut_tokens=cut_tokens[fates.kept]) | more
 
     def _read(self, leftovers: LeftoverWriter) -> KeyTable:
         """First pass: rows to a draft and to keys; what the checks refuse is written at once."""
@@ -231,6 +234,31 @@ class _Preparation:
                     self._tally.leave_out(labels[row], reason)
                     leftovers.write_draft(draft, row - start, Rejection(reason, detail))
                 start = end
+
+    def _augment(self) -> dict[str, Any]:
+        """Put the pairs that the settings ask to be made behind the training rows; their counts, where any were."""
+        if not self._settings.augment_other_answers and not self._settings.augment_cut_answers:
+            return {}
+        augmentation = Augmentation(self._settings, self._encoder)
+        made = augmentation.batches(open_split(self._folder, "train"))
+        self._rewrite_train(chain(read_batches(split_path(self._folder, "train")), map(self._described, made)))
+        return {"made_pairs": dict(augmentation.counts)}
+
+    def _described(self, made: pa.RecordBatch) -> pa.RecordBatch:
+        self._tally.describe("train", made)
+        return made
+
+    def _balance(self) -> dict[str, Any]:
+        """Weigh the training pairs by length, where the settings ask for it; the counts of that."""
+        if not self._settings.balance_length:
+            return {}
+        path = split_path(self._folder, "train")
+        balance = LengthBalance(read_batches(path))
+        self._rewrite_train(balance.balanced(read_batches(path)))
+        return {"length_balance": balance.counts()}
+
+    def _rewrite_train(self, batches: Iterable[pa.RecordBatch]) -> None:
+        rewrite_split(self._folder, "train", batches, aside=self._draft.with_name("replaced.arrow"))
 
     def _trimmed(self, draft: pa.RecordBatch, start: int, *, kept: Rows) -> pa.RecordBatch:
         """The draft's rows from number `start` on, each with the responses that it has tokens for."""

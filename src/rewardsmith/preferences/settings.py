@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from rewardsmith.core.settings import Settings
 
@@ -80,5 +80,23 @@ class DataSettings(Settings):
     topics: int | None = Field(default=None, ge=2)
     """Subsample so that so many prompt clusters are equally present; off where absent."""
 
+    augment_other_answers: float = Field(default=0.0, ge=0, le=1)
+    """Share of the training preferences from which a pair is made: the best response against the best one of another
+    prompt. Nobody judged it; it is wrong where a response fits any prompt, as a refusal does."""
+
+    augment_cut_answers: float = Field(default=0.0, ge=0, le=1)
+    """Share of the training preferences from which a pair is made: the best response against its own beginning, which
+    is always the shorter side. Wrong where the beginning says enough."""
+
+    balance_length: bool = False
+    """Weigh the training pairs so that, among those whose lengths differ as much (by powers of two of tokens), the
+    longer side wins half of the weight. Off by default: it takes weight from what the raters said."""
+
     limit: int | None = Field(default=None, ge=1)
     """Keep at most so many preferences (by hash, so that the choice is stable)."""
+
+    @model_validator(mode="after")
+    def _cut_answers_are_shorter(self) -> DataSettings:
+        if self.balance_length and self.augment_cut_answers:
+            raise ValueError("balance_length would undo augment_cut_answers, whose pairs the longer side always wins")
+        return self

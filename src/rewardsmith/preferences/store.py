@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import lru_cache
 from importlib import resources
@@ -45,6 +45,16 @@ def load_table(folder: Path, split: Split) -> PreferenceTable:
     return open_split(folder, split)
 
 
+def load_judged(folder: Path) -> PreferenceTable:
+    """The training side without the pairs that were made, which stand behind all others.
+
+    Raises:
+        ArtefactError: `folder` is not a preferences artefact.
+    """
+    judged = read_manifest(folder, KIND).counts["kept_train"]
+    return open_split(folder, "train").select(range(judged))
+
+
 def open_split(folder: Path, split: Split) -> PreferenceTable:
     """Like `load_table`, for a folder whose manifest is not written yet."""
     path = split_path(folder, split)
@@ -52,6 +62,16 @@ def open_split(folder: Path, split: Split) -> PreferenceTable:
         return PreferenceTable(pa.ipc.open_file(pa.memory_map(str(path))).read_all())
     except (OSError, pa.ArrowInvalid) as error:
         raise ArtefactError("cannot read a split", got=error, where=str(path), fix="prepare the data again") from error
+
+
+def rewrite_split(folder: Path, split: Split, batches: Iterable[pa.RecordBatch], *, aside: Path) -> None:
+    """Write `batches`, which may be read from the split's file, in its place; what stood there goes to `aside`."""
+    draft = aside.with_suffix(".draft")
+    with ArrowWriter(draft, columns.SCHEMA) as writer:
+        for batch in batches:
+            writer.write(batch)
+    split_path(folder, split).replace(aside)
+    draft.replace(split_path(folder, split))
 
 
 def load_source_digests(settings: DataSettings) -> dict[str, str]:

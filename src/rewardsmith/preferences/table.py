@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
-from jaxtyping import Bool, Float64, Int32, Int64
+from jaxtyping import Bool, Float32, Float64, Int32, Int64
 
 from rewardsmith.core.conversation import Conversation
 from rewardsmith.core.errors import DataError
@@ -29,11 +29,15 @@ class EncodedPreference:
         prefix: Ids that all responses share (the prompt, and equal first words of the responses).
         tails: What follows, one array a response, none of them empty. Response k is `prefix` then `tails[k]`.
         pairs: Comparisons between the responses.
+        number: Of the preference in its table; −1 where it is in none.
+        prior: What is added to the reward of each response; nothing where absent.
     """
 
     prefix: Int32[np.ndarray, " prefix"]
     tails: tuple[Int32[np.ndarray, " tail"], ...]
     pairs: tuple[Pair, ...]
+    number: int = -1
+    prior: Float32[np.ndarray, " response"] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +96,7 @@ class PreferenceTable(Sequence[Preference]):
             prefix=prefix.to_numpy(),
             tails=tuple(flat[start:end] for start, end in pairwise(starts)),
             pairs=columns.pairs_from_rows(self._data.column("pairs")[row].as_py()),
+            number=index,
         )
 
     @cached_property
@@ -103,6 +108,11 @@ class PreferenceTable(Sequence[Preference]):
     def longest(self) -> Int64[np.ndarray, " preference"]:
         """Tokens of each preference's longest conversation: prefix plus the longest tail."""
         return (self._prefix_lengths + self._per_tail(np.maximum))[self._rows]
+
+    @cached_property
+    def ids(self) -> list[str]:
+        """Name of each preference."""
+        return self._strings("id")
 
     @cached_property
     def groups(self) -> list[str]:

@@ -1,4 +1,7 @@
-"""Rewards by content: what was computed for a text is not computed again, in this process or in a later one."""
+"""Rewards by content: what was computed for a text is not computed again, in this process or in a later one.
+
+A reward is one number, or one a member of an ensemble; the codec of a cache says which.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +14,14 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any, Generic
 
 import numpy as np
 from jaxtyping import Integer
 
 from rewardsmith.core.errors import SettingsError
 from rewardsmith.core.full_disk import full_disk_error, telling_full_disk
+from rewardsmith.scoring.codec import Codec, Scalar, V
 
 logger = logging.getLogger(__name__)
 
@@ -27,11 +32,11 @@ _KEYS_AT_ONCE = 500
 _PATIENCE_S = 60.0
 """How long another process may hold the file; it holds it for milliseconds."""
 
-_FLOAT = struct.Struct("<f")
-_CHECKED = struct.Struct("<fI")
+_CHECKSUM = struct.Struct("<I")
+_SCALAR = Scalar()
 
 
-class RewardCache:
+class RewardCache(Generic[V]):
     """Rewards of token sequences, for one way to compute them.
 
     In memory, where those that were not used for longest are forgotten, and in a folder, where one is given; nothing
@@ -42,17 +47,26 @@ class RewardCache:
             different identities never share a reward.
         folder: Where rewards are kept for later processes; made where it is missing.
         max_entries: Most rewards in memory.
+        codec: What a reward is; one number where absent.
 
     Raises:
         SettingsError: The folder cannot be used.
         FullDiskError: There is no room for it.
     """
 
-    def __init__(self, identity: str, *, folder: Path | None = None, max_entries: int = MAX_ENTRIES) -> None:
+    def __init__(
+        self,
+        identity: str,
+        *,
+        folder: Path | None = None,
+        max_entries: int = MAX_ENTRIES,
+        codec: Codec[V] | Scalar = _SCALAR,
+    ) -> None:
         self._seed = hashlib.sha256(identity.encode())
-        self._memory: OrderedDict[bytes, float] = OrderedDict()
+        self._memory: OrderedDict[bytes, V] = OrderedDict()
         self._max_entries = max_entries
-        self._file = None if folder is None else RewardFile(folder, identity[:16])
+        self._codec: Codec[Any] = codec
+        self._file: RewardFile[V] | None = None if folder is None else RewardFile(folder, identity[:16], codec=codec)
 
     def key(self, ids: Integer[np.ndarray, " token"]) -> bytes:
         """Digest of the identity and the ids."""
@@ -60,7 +74,7 @@ class RewardCache:
         state.update(ids.astype("<i8").tobytes())
         return state.digest()
 
-    def find(self, keys: Sequence[bytes]) -> dict[bytes, float]:
+    def find(self, keys: Sequence[bytes]) -> dict[bytes, V]:
         """The known ones among `keys` and their rewards."""
         distinct = dict.fromkeys(keys)
         found = {key: self._memory[key] for key in distinct if key in self._memory}
@@ -72,20 +86,20 @@ class RewardCache:
             found |= loaded
         return found
 
-    def add(self, rewards: Mapping[bytes, float]) -> None:
+    def add(self, rewards: Mapping[bytes, V]) -> None:
         """Keep `rewards` by their keys; what is not finite is not kept."""
-        finite = {key: reward for key, reward in rewards.items() if np.isfinite(reward)}
+        finite = {key: reward for key, reward in rewards.items() if self._codec.is_finite(reward)}
         self._remember(finite)
         if self._file is not None:
             self._file.add(finite)
 
-    def _remember(self, rewards: Mapping[bytes, float]) -> None:
+    def _remember(self, rewards: Mapping[bytes, V]) -> None:
         self._memory.update(rewards)
         while len(self._memory) > self._max_entries:
             self._memory.popitem(last=False)
 
 
-class RewardFile:
+class RewardFile(Generic[V]):
     """A table on disk: key to reward, float32, with a checksum of both.
 
     A cache may cost no result: a damaged file is replaced, and one that cannot be written any more is left alone, each
@@ -93,15 +107,17 @@ class RewardFile:
 
     Args:
         name: First part of the file's name.
+        codec: What a reward is; one number where absent.
 
     Raises:
         SettingsError: The folder cannot be used.
         FullDiskError: There is no room for it.
     """
 
-    def __init__(self, folder: Path, name: str) -> None:
+    def __init__(self, folder: Path, name: str, *, codec: Codec[V] | Scalar = _SCALAR) -> None:
         self._folder = folder
         self._name = name
+        self._codec: Codec[Any] = codec
         self._has_warned = False
         self._connection: sqlite3.Connection | None = None
         try:
@@ -122,9 +138,9 @@ class RewardFile:
         """The file; the number in its name counts the damaged ones before it."""
         return self._path(self._number)
 
-    def find(self, keys: Sequence[bytes]) -> dict[bytes, float]:
+    def find(self, keys: Sequence[bytes]) -> dict[bytes, V]:
         """The known ones among `keys` and their rewards."""
-        found: dict[bytes, float] = {}
+        found: dict[bytes, V] = {}
         if self._connection is None:
             return found
         try:
@@ -137,24 +153,25 @@ class RewardFile:
             self._recover(error)
         return found
 
-    def add(self, rewards: Mapping[bytes, float]) -> None:
+    def add(self, rewards: Mapping[bytes, V]) -> None:
         """Write `rewards`, all of them or, where the process is killed now, none."""
         if self._connection is None or not rewards:
             return
-        rows = [(key, _CHECKED.pack(reward, _checksum(key, reward))) for key, reward in rewards.items()]
+        packed = ((key, self._codec.pack(reward)) for key, reward in rewards.items())
+        rows = [(key, raw + _checksum(key, raw)) for key, raw in packed]
         try:
             with self._connection:
                 self._connection.executemany("INSERT OR REPLACE INTO rewards VALUES (?, ?)", rows)
         except sqlite3.Error as error:
             self._recover(error)
 
-    def _read(self, rows: Iterable[tuple[bytes, bytes]]) -> dict[bytes, float]:
+    def _read(self, rows: Iterable[tuple[bytes, bytes]]) -> dict[bytes, V]:
         """The rewards whose checksum is right; SQLite itself would not see a flipped bit."""
-        found: dict[bytes, float] = {}
+        found: dict[bytes, V] = {}
         for key, value in rows:
-            reward, checksum = _CHECKED.unpack(value) if len(value) == _CHECKED.size else (0.0, None)
-            if checksum == _checksum(key, reward):
-                found[key] = reward
+            raw, checksum = value[: self._codec.size], value[self._codec.size :]
+            if len(raw) == self._codec.size and checksum == _checksum(key, raw):
+                found[key] = self._codec.unpack(raw)
             elif not self._has_warned:
                 logger.warning("%s: the score cache has damaged entries, which are computed again", self.path)
                 self._has_warned = True
@@ -206,8 +223,8 @@ class RewardFile:
         return self._folder / f"{self._name}-{number}.sqlite"
 
 
-def _checksum(key: bytes, reward: float) -> int:
-    return zlib.crc32(key + _FLOAT.pack(reward))
+def _checksum(key: bytes, raw: bytes) -> bytes:
+    return _CHECKSUM.pack(zlib.crc32(key + raw))
 
 
 def _is_damage(error: sqlite3.Error) -> bool:

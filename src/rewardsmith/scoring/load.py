@@ -1,19 +1,20 @@
-"""A scorer from a checkpoint."""
+"""A scorer from a folder, of whatever family it is."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
-
-from rewardsmith.core.errors import ModelError, SettingsError
-from rewardsmith.models.capacity import token_capacity
-from rewardsmith.models.load import LoadedModel, load_checkpoint
-from rewardsmith.scoring.engine import FastScorer, Precision
+from rewardsmith.core.errors import ModelError
+from rewardsmith.core.scores import Scorer
+from rewardsmith.scoring.engine import Precision
+from rewardsmith.scoring.families import adapters, attributes, ensemble, generative, implicit, merged, process, residual
+from rewardsmith.scoring.families.judge import load as judge
+from rewardsmith.scoring.families.spec import SPEC_NAME, read_spec
 from rewardsmith.scoring.limits import Overlength
-from rewardsmith.scoring.reference import ReferenceScorer
-from rewardsmith.text.encoder import ConversationEncoder
+from rewardsmith.scoring.options import ScoringOptions
+from rewardsmith.scoring.single import load_single
 
 
 def load_scorer(
@@ -26,11 +27,11 @@ def load_scorer(
     token_budget: int | None = None,
     precision: Precision = "float32",
     cache: str | Path | None = None,
-) -> FastScorer | ReferenceScorer:
-    """The scorer of the reward model at `path`.
+) -> Scorer:
+    """The scorer at `path`: a single reward model, or what `scorer.json` in that folder says.
 
     Args:
-        path: Checkpoint folder or hub id.
+        path: Folder, or hub id of a single reward model.
         engine: `fast` is fast; `reference` scores one conversation at a time in float32.
         device: `cpu`, `cuda`, …; the GPU where there is one, if absent.
         max_tokens: Longest conversation; what the model was trained on, else what it can take, if absent.
@@ -40,44 +41,49 @@ def load_scorer(
         cache: Folder that keeps rewards for later processes (fast).
 
     Raises:
-        ModelError: No usable reward model is there, or its chat template has changed since training.
+        ModelError: No usable scorer is there, or its chat template has changed since training.
         SettingsError: `engine` is unknown, `max_tokens` is more than the model has positions for, or the cache cannot
             be used.
     """
-    if cache is not None and engine == "reference":
-        raise SettingsError("the reference engine keeps no cache", wanted="engine: fast", got=engine, where="cache")
-    loaded = load_checkpoint(path)
-    loaded.model.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    encoder = ConversationEncoder(loaded.tokenizer, max_tokens=_limit(loaded, max_tokens))
-    _check_template(loaded, encoder, str(path))
-    shared: dict[str, Any] = {"overlength": overlength, "model_digest": loaded.digest}
-    match engine:
-        case "reference":
-            return ReferenceScorer(loaded.model, encoder, **shared)
-        case "fast":
-            fast: dict[str, Any] = {"token_budget": token_budget, "precision": precision, "cache": cache}
-            return FastScorer(loaded.model, encoder, **fast, **shared)
+    options = ScoringOptions(
+        engine=engine,
+        device=device,
+        max_tokens=max_tokens,
+        overlength=overlength,
+        token_budget=token_budget,
+        precision=precision,
+        cache=cache,
+    )
+    return load_with(path, options)
+
+
+def load_with(path: str | Path, options: ScoringOptions) -> Scorer:
+    """`load_scorer` with its options in one piece, as families hand them on to their members."""
+    spec = read_spec(Path(path))
+    return load_single(path, options) if spec is None else _load_family(Path(path), spec, options)
+
+
+def _load_family(folder: Path, spec: Mapping[str, Any], options: ScoringOptions) -> Scorer:
+    match spec["family"]:
+        case "ensemble":
+            return ensemble.load(folder, spec, options, lambda member: load_with(member, options))
+        case "adapters":
+            return adapters.load(folder, spec, options, lambda member: load_with(member, options))
+        case "attributes":
+            return attributes.load(folder, spec, options, lambda path: load_with(path, options))
+        case "merged":
+            return merged.load(folder, spec, options, lambda path: load_with(path, options))
+        case "residual":
+            return residual.load(folder, spec, options, load_with)
+        case process.FAMILY:
+            return process.load(folder, spec, options, lambda path: load_with(path, options))
+        case "generative":
+            return generative.load(folder, spec, options, lambda path: load_with(path, options))
+        case "implicit":
+            return implicit.load(folder, spec, options, lambda path: load_with(path, options))
+        case judge.FAMILY:
+            return judge.load(folder, spec, options, lambda path: load_with(path, options))
         case other:
-            raise SettingsError("unknown engine", wanted="fast or reference", got=other)
-
-
-def _limit(loaded: LoadedModel, wanted: int | None) -> int | None:
-    capacity = token_capacity(loaded.model, loaded.tokenizer)
-    if wanted is not None and capacity is not None and wanted > capacity:
-        raise SettingsError(
-            "max_tokens is more than the model takes", wanted=f"at most {capacity}", got=wanted, where="max_tokens"
-        )
-    known = [limit for limit in (loaded.card.max_tokens, capacity) if limit is not None]
-    return wanted or min(known, default=None)
-
-
-def _check_template(loaded: LoadedModel, encoder: ConversationEncoder, where: str) -> None:
-    wanted = loaded.card.template_digest
-    if wanted is not None and wanted != encoder.template_digest:
-        raise ModelError(
-            "the chat template differs from the one in training",
-            wanted=f"template digest {wanted[:12]}",
-            got=encoder.template_digest[:12],
-            where=where,
-            fix="restore the tokenizer files that were saved with the model",
-        )
+            raise ModelError(
+                "unknown family", wanted="a family of this version", got=other, where=str(folder / SPEC_NAME)
+            )

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
 from jaxtyping import Float32
-from torch import Tensor
+from torch import Tensor, nn
 
 from rewardsmith.batching import buckets, packing, prefixes
 from rewardsmith.batching.collate import pad
+from rewardsmith.core.freed_memory import keep_freed_memory
+from rewardsmith.models import head
+from rewardsmith.models.adapter_ensemble import AdapterEnsemble
+from rewardsmith.models.bfloat16_weights import Bfloat16Weights
 from rewardsmith.models.packing import enable_packing
 from rewardsmith.models.reward_model import RewardModel
 from rewardsmith.scoring.limits import Ids
 
 logger = logging.getLogger(__name__)
+
+_SHARED_IN_TRIAL, _OWN_IN_TRIAL = 8, 24
+"""Tokens of what a model is tried on beside the longest sequence: a common beginning, and an end of its own."""
+
+Network = RewardModel | AdapterEnsemble
+"""Gives a number a sequence, or one a member and sequence."""
 
 OnPass = Callable[[Sequence[int], Float32[np.ndarray, "sequence ..."], int], None]
 """Called after each pass with the numbers of its sequences, their values, and the tokens that went in."""
@@ -35,13 +45,16 @@ class Passes:
         uses_bf16: The network runs in bfloat16; the head in float32 always.
     """
 
-    def __init__(self, model: RewardModel, *, pad_id: int, token_budget: int, uses_bf16: bool) -> None:
+    def __init__(self, model: Network, *, pad_id: int, token_budget: int, uses_bf16: bool) -> None:
         self._model = model
         self._pad_id = pad_id
         self._token_budget = token_budget
         self._uses_bf16 = uses_bf16
         self._packs = True
         self._longest_tried = 0
+        self._bfloat16 = Bfloat16Weights(_backbones(model))
+        if model.device.type == "cpu":
+            keep_freed_memory()
 
     def run(self, sequences: Sequence[Ids], *, is_reward: bool, on_pass: OnPass) -> None:
         """Hand the rewards, or the features, of at least one sequence to `on_pass`, each once."""
@@ -49,8 +62,7 @@ class Passes:
         was_training = self._model.training
         self._model.eval()
         try:
-            # Autocast keeps its bf16 copies of the weights until this context ends: they are made once a run.
-            with torch.inference_mode(), self._precision():
+            with self._precision(), torch.inference_mode():
                 for batch in self._plan(sequences):
                     values, tokens = self._batch([sequences[index] for index in batch], is_reward=is_reward)
                     on_pass(batch, values, tokens)
@@ -62,7 +74,8 @@ class Passes:
         longest = max(sequences, key=len)
         if not self._packs or len(longest) <= self._longest_tried:
             return
-        reason = enable_packing(self._model, [longest, min(sequences, key=len)])
+        beside = np.concatenate([longest[:_SHARED_IN_TRIAL], min(sequences, key=len)[-_OWN_IN_TRIAL:]])
+        reason = enable_packing(self._model, [longest, beside])
         self._packs, self._longest_tried = reason is None, len(longest)
         if reason is not None:
             logger.warning("conversations are padded, not packed, which is slower: %s", reason)
@@ -101,7 +114,19 @@ class Passes:
     def _tensor(self, values: np.ndarray) -> Tensor:
         return torch.from_numpy(values).to(self._model.device)
 
-    def _precision(self) -> AbstractContextManager[object]:
-        if self._uses_bf16:
-            return torch.autocast(self._model.device.type, dtype=torch.bfloat16)
-        return nullcontext()
+    @contextlib.contextmanager
+    def _precision(self) -> Iterator[None]:
+        if not self._uses_bf16:
+            yield
+            return
+        with self._bfloat16.in_place(), torch.autocast(self._model.device.type, dtype=torch.bfloat16):
+            yield
+
+    def forget_weights(self) -> None:
+        """The model's weights have changed: whatever was made of them is made again."""
+        self._bfloat16.forget()
+
+
+def _backbones(model: Network) -> list[nn.Module]:
+    members = model.each() if isinstance(model, AdapterEnsemble) else [model]
+    return [head.backbone(member.network) for member in members]

@@ -11,22 +11,27 @@ import transformers
 from torch import Tensor, nn
 
 from rewardsmith.core.digest import digest_json
+from rewardsmith.models.adapter_ensemble import AdapterEnsemble
 from rewardsmith.models.reward_model import RewardModel
 
 _SAMPLES = 8
 
 
 def state_digest(model: nn.Module) -> str:
-    """Digest of a model's weights in memory: names, types, shapes and bytes."""
+    """Digest of a model's weights in memory: names, types, shapes and bytes. What has two names is read once."""
     parts: dict[str, list[str]] = {}
+    known: dict[tuple[Any, ...], str] = {}
     for name, tensor in model.state_dict().items():
-        # Viewed as bytes, since numpy has no bfloat16.
-        flat = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
-        parts[name] = [str(tensor.dtype), str(tuple(tensor.shape)), hashlib.sha256(flat.numpy()).hexdigest()]
+        place = (tensor.device, tensor.data_ptr(), tensor.dtype, tensor.shape, tensor.stride())
+        if place not in known:
+            # Viewed as bytes, since numpy has no bfloat16.
+            flat = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
+            known[place] = hashlib.sha256(flat.numpy()).hexdigest()
+        parts[name] = [str(tensor.dtype), str(tuple(tensor.shape)), known[place]]
     return digest_json(parts)
 
 
-def reward_identity(model: RewardModel, *, weights: str, template: str, uses_bf16: bool) -> str:
+def reward_identity(model: RewardModel | AdapterEnsemble, *, weights: str, template: str, uses_bf16: bool) -> str:
     """Digest of everything but the tokens that decides a reward.
 
     Beside the weights that is what the configuration says (the same weights with another RoPE are another model),

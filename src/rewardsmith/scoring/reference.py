@@ -40,6 +40,11 @@ class ReferenceScorer:
         self.n_truncated = 0
         self._provenance = Provenance(model_digest or state_digest(model), encoder.template_digest)
 
+    @property
+    def provenance(self) -> Provenance:
+        """Digests that every `Scores` of this scorer carries."""
+        return self._provenance
+
     def score(self, conversations: Sequence[Conversation]) -> Scores:
         """One reward a conversation, in order.
 

@@ -35,6 +35,7 @@ def training_arguments(
         lr_scheduler_type="constant_with_warmup" if settings.schedule == "constant" else settings.schedule,
         max_grad_norm=settings.max_grad_norm,
         seed=settings.seed,
+        data_seed=settings.order_seed,
         bf16=precision == "bf16",
         use_cpu=not torch.cuda.is_available(),
         logging_strategy="steps",

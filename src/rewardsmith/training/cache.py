@@ -18,7 +18,12 @@ _BYTES = 4
 
 
 def cached_rows(
-    path: Path, *, rows: int, width: int, compute: Callable[[range], Float32[np.ndarray, "some width"]]
+    path: Path,
+    *,
+    rows: int,
+    width: int,
+    compute: Callable[[range], Float32[np.ndarray, "some width"]],
+    label: str = "features of the frozen model",
 ) -> Float32[np.ndarray, "row width"]:
     """The rows in the file at `path`; where there is none, each is computed first, shared among the processes.
 
@@ -26,6 +31,7 @@ def cached_rows(
 
     Args:
         compute: Gives the rows of a range.
+        label: What they are, for the progress bar.
 
     Raises:
         ArtefactError: The disk is full.
@@ -36,11 +42,11 @@ def cached_rows(
     state.wait_for_everyone()
     if not is_there:
         with telling_full_disk(path.parent):
-            _write(path, rows=rows, width=width, compute=compute, state=state)
+            _write(path, rows=rows, width=width, compute=compute, label=label, state=state)
     return np.memmap(path, np.float32, mode="r", shape=(rows, width))
 
 
-def _write(path: Path, *, rows: int, width: int, compute: Callable, state: accelerate.PartialState) -> None:
+def _write(path: Path, *, rows: int, width: int, compute: Callable, label: str, state: accelerate.PartialState) -> None:
     draft = path.with_name(".partial-rows")
     if state.is_main_process:
         draft.parent.mkdir(parents=True, exist_ok=True)
@@ -52,7 +58,7 @@ def _write(path: Path, *, rows: int, width: int, compute: Callable, state: accel
     try:
         # Written, not mapped: a full disk is an error of a write, and the end of the process for a map.
         with draft.open("r+b") as stream:
-            for part in track(own, "features of the frozen model", total=len(own)):
+            for part in track(own, label, total=len(own)):
                 stream.seek(part.start * width * _BYTES)
                 stream.write(np.ascontiguousarray(compute(part), np.float32).tobytes())
             stream.flush()

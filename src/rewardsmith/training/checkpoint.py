@@ -6,8 +6,10 @@ import json
 import os
 import shutil
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from rewardsmith.core.store import write_json
@@ -104,7 +106,7 @@ def _damage(path: Path) -> str | None:
             case ".safetensors":
                 with safe_open(path, "pt"):
                     return None
-            case ".pt" | ".pth":
+            case ".pt" | ".pth" | ".npz":
                 with zipfile.ZipFile(path) as archive:
                     broken = archive.testzip()
                     return None if broken is None else f"check sum of {broken}"
@@ -123,3 +125,15 @@ def save_values(path: Path, values: dict[str, float]) -> None:
 def load_values(path: Path) -> dict[str, float]:
     """Read them back."""
     return json.loads(path.read_text("utf-8"))
+
+
+def save_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write named arrays (`.npz`) beside the weights."""
+    with path.open("wb") as stream:
+        np.savez(stream, allow_pickle=False, **arrays)
+
+
+def load_arrays(path: Path) -> dict[str, np.ndarray]:
+    """Read them back."""
+    with np.load(path, allow_pickle=False) as archive:
+        return dict(archive)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import Any, Literal
@@ -21,15 +22,16 @@ Layout = Literal["shared", "separate", "padded"]
 
 MicroBatch = dict[str, Any]
 
-_NETWORK_INPUTS = ("input_ids", "attention_mask", "position_ids", "ends", "states")
+_NETWORK_INPUTS = ("input_ids", "attention_mask", "position_ids", "ends", "states", "prior")
 _PAIR_FIELDS = tuple(field.name for field in fields(PairBatch))
 
 
 class PreferenceCollator:
     """Cuts preferences into micro-batches under a token budget, and makes tensors of each.
 
-    A micro-batch is one flat dictionary: what `RewardModel.forward` takes, the fields of `PairBatch`, and two counts:
-    `tokens` of its sequences, each with its prompt, and `computed_tokens`, which the network computes for them.
+    A micro-batch is one flat dictionary: what `RewardModel.forward` takes, the fields of `PairBatch`, the `numbers` of
+    its preferences in the data set, and two counts: `tokens` of its sequences, each with its prompt, and
+    `computed_tokens`, which the network computes for them.
 
     A response that takes part in several pairs is computed once. `None` (a device without work) becomes a sequence of
     one token that is in no pair, so that the device takes part in the step and adds nothing to it.
@@ -103,7 +105,7 @@ Collator = PreferenceCollator | FeatureCollator
 
 
 def network_inputs(batch: Mapping[str, Any]) -> dict[str, Tensor]:
-    """What `RewardModel.forward` takes of a micro-batch."""
+    """What the model's `forward` takes of a micro-batch."""
     return {name: batch[name] for name in _NETWORK_INPUTS if name in batch}
 
 
@@ -140,24 +142,48 @@ def _padded_shares(groups: Sequence[Sequence[np.ndarray]], token_budget: int) ->
 def _pair_tensors(preferences: Sequence[EncodedPreference | FeaturedPreference | None]) -> dict[str, Tensor]:
     rows: list[tuple[int, int, float, float, float, bool, int]] = []
     owners: list[int] = []
+    lengths: list[float] = []
     for number, preference in enumerate(preferences):
         first = len(owners)
         owners.extend([number] * _responses(preference))
+        lengths.extend(_response_lengths(preference))
         for pair in preference.pairs if preference is not None else ():
             margin = 0.0 if pair.margin is None else pair.margin
             ends = (first + pair.chosen, first + pair.rejected)
             rows.append((*ends, pair.prob_chosen, margin, pair.weight, pair.tie, number))
-    chosen, rejected, prob_chosen, margin, weight, tie, number = zip(*rows, strict=True) if rows else [()] * 7
+    columns = zip(*rows, strict=True) if rows else [()] * 7
+    chosen, rejected, prob_chosen, margin, weight, tie, number = map(list, columns)
+    length = torch.tensor(lengths, dtype=torch.float32)
     return {
         "chosen": torch.tensor(chosen, dtype=torch.int64),
         "rejected": torch.tensor(rejected, dtype=torch.int64),
+        "length_gap": length[chosen] - length[rejected],
         "prob_chosen": torch.tensor(prob_chosen, dtype=torch.float32),
         "margin": torch.tensor(margin, dtype=torch.float32),
         "weight": torch.tensor(weight, dtype=torch.float32),
         "tie": torch.tensor(tie, dtype=torch.bool),
         "preference": torch.tensor(number, dtype=torch.int64),
         "sequence_preference": torch.tensor(owners, dtype=torch.int64),
-    }
+        "numbers": torch.tensor([-1 if each is None else each.number for each in preferences], dtype=torch.int64),
+    } | _prior_tensor(preferences)
+
+
+def _prior_tensor(preferences: Sequence[EncodedPreference | FeaturedPreference | None]) -> dict[str, Tensor]:
+    """What is added to the reward of each sequence, where that is known of the preferences."""
+    priors = [None if each is None else each.prior for each in preferences]
+    if all(prior is None for prior in priors):
+        return {}
+    nothing = np.zeros(1, np.float32)
+    return {"prior": torch.from_numpy(np.concatenate([nothing if prior is None else prior for prior in priors]))}
+
+
+def _response_lengths(preference: EncodedPreference | FeaturedPreference | None) -> list[float]:
+    """Tokens of each sequence, but for a constant of the preference; NaN where they are not known."""
+    if isinstance(preference, EncodedPreference):
+        return [float(len(tail)) for tail in preference.tails]
+    if preference is None or preference.lengths is None:
+        return [math.nan] * _responses(preference)
+    return preference.lengths.astype(float).tolist()
 
 
 def _responses(preference: EncodedPreference | FeaturedPreference | None) -> int:

@@ -91,7 +91,10 @@ def frozen_features(
     states = cached_rows(work / name, rows=rows, width=compute(range(1)).shape[1], compute=compute)
     if accelerate.PartialState().is_main_process:
         say(f"features of {rows:,} distinct responses  {duration(time.perf_counter() - started)}")
-    return [FeatureDataset(table, states, numbers) for table, numbers in zip(tables, responses.numbers, strict=True)]
+    return [
+        FeatureDataset(dataset.table, states, numbers, prior=dataset.prior)
+        for dataset, numbers in zip(datasets, responses.numbers, strict=True)
+    ]
 
 
 def number_responses(tables: Sequence[PreferenceTable]) -> Responses:

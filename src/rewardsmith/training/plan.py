@@ -28,7 +28,6 @@ from rewardsmith.training.precision import Precision, resolve_precision
 from rewardsmith.training.preflight import check_data_for_loss, require_room
 from rewardsmith.training.recipe import Recipe
 from rewardsmith.training.schedule import Cut, epoch_steps
-from rewardsmith.training.settings import TrainingSettings
 
 logger = logging.getLogger(__name__)
 
@@ -117,7 +116,7 @@ def plan(
     layout = choose_layout(model, table, packing=settings.packing)
     budget = token_budget(settings.token_budget)
     sizes = measure_sizes(table)
-    batches = micro_batches(sizes, cut, layout=layout, budget=budget, seed=settings.seed)
+    batches = micro_batches(sizes, cut, layout=layout, budget=budget, seed=settings.order_seed)
     steps = math.ceil(settings.epochs * cut.steps(len(table)))
     speed = measure(model, table, layout=layout, precision=precision, checkpointing=settings.gradient_checkpointing)
     trained, parameters = count_parameters(model)
@@ -133,7 +132,7 @@ def plan(
         trained_parameters=trained,
         precision=precision,
         tokens_per_s=speed.tokens_per_s,
-        seconds=expected_seconds(sum(batches) * _passes(settings, model, table), steps, speed),
+        seconds=expected_seconds(sum(batches) * _passes(recipe, model, table), steps, speed),
         peak_memory_bytes=peak_memory_bytes(
             model, max(batches, default=0), precision=precision, checkpointing=settings.gradient_checkpointing
         ),
@@ -162,10 +161,14 @@ def _cut_share(sizes: Sizes, share: list[int], layout: Layout, budget: int) -> l
     return [int(tokens[batch].sum()) for batch in packing.fill(tokens.tolist(), max_tokens=budget)]
 
 
-def _passes(settings: TrainingSettings, model: RewardModel, table: PreferenceTable) -> float:
-    """How often the network runs over the training set: once where only the head is trained, on cached features."""
+def _passes(recipe: Recipe, model: RewardModel, table: PreferenceTable) -> float:
+    """How often the network runs over the training set: once where only the head is trained, on cached features.
+
+    The length penalty runs it forward once more, which is about a third of forward and backward.
+    """
+    settings = recipe.training
     is_cached = caches_features(settings, model) and enable_states(model, sequences_of(table.encoded(0))) is None
-    return 1 if is_cached else settings.epochs
+    return 1 if is_cached else settings.epochs * (4 / 3 if recipe.loss.length_decorrelation else 1)
 
 
 def expected_seconds(computed_tokens: float, steps: int, speed: Speed) -> float:

@@ -24,6 +24,7 @@ def run_digest(recipe: Recipe, parents_digest: str, *, precision: Precision, pro
         {
             "model": recipe.model.model_dump(mode="json"),
             "loss": recipe.loss.model_dump(mode="json"),
+            "prior": None if recipe.prior is None else recipe.prior.model_dump(mode="json"),
             "training": recipe.training.deciding(),
             "parents": parents_digest,
             "precision": precision,

@@ -44,11 +44,28 @@ class TrainingSettings(Settings):
     schedule: Literal["linear", "cosine", "constant"] = "cosine"
     """Learning rate after the warm-up: down to 0 in a line or along a cosine, or constant."""
 
+    sampling: Literal["uniform", "hard"] = "uniform"
+    """`uniform`: each epoch is a permutation. `hard`: from the second epoch on, as many preferences are drawn with
+    replacement, those more often whose rewards were near each other when they were last trained on. Off by default: the
+    loss is then no likelihood, and wrong labels are drawn more often too. One epoch is the same with both."""
+
+    sampling_temperature: float = Field(default=1.0, gt=0)
+    """`hard` only: rewards. A preference is drawn in proportion to e^(−|Δ| / temperature): at 1, one with σ(Δ) = .88
+    (Δ = 2) is drawn a seventh as often as one that is undecided."""
+
     max_grad_norm: float = Field(default=1.0, ge=0)
     """Gradients longer than this (L2) are scaled down to it. 0 never scales."""
 
     seed: int = Field(default=0, ge=0)
     """Seed of the new head, of the order of the preferences and of dropout, where there is any."""
+
+    data_seed: int | None = Field(default=None, ge=0)
+    """Seed of the order of the preferences, and of `bootstrap`, by themselves; `seed` where absent. Models that are
+    to be averaged start from one head (`seed`) and differ by this."""
+
+    bootstrap: bool = False
+    """Train on as many prompt groups as there are, drawn with replacement by `data_seed`: about 63% of them, some
+    several times. For the members of an ensemble."""
 
     precision: Literal["auto", "float32", "bf16"] = "auto"
     """Arithmetic inside the network. Weights, head and loss are float32 always; fp16 is not offered, since its range
@@ -75,6 +92,11 @@ class TrainingSettings(Settings):
 
     reward_limit: float = Field(default=50.0, gt=0)
     """Warn once when a reward's absolute value passes this. σ is flat long before, so such rewards carry nothing."""
+
+    @property
+    def order_seed(self) -> int:
+        """Seed of the order of the preferences and of the bootstrap."""
+        return self.seed if self.data_seed is None else self.data_seed
 
     def deciding(self) -> dict[str, object]:
         """The settings that decide the weights; those of logging and saving are left out."""

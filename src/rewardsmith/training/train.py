@@ -31,9 +31,11 @@ from rewardsmith.models.capacity import token_capacity
 from rewardsmith.models.checkpoint import weights_digest
 from rewardsmith.models.load import build
 from rewardsmith.models.trainable import count_parameters
+from rewardsmith.preferences.bootstrap import bootstrapped
 from rewardsmith.preferences.settings import DataSettings
 from rewardsmith.preferences.store import load_table
 from rewardsmith.preferences.table import PreferenceTable
+from rewardsmith.scoring.priors.store import write_residual
 from rewardsmith.text.encoder import ConversationEncoder
 from rewardsmith.text.load import load_tokenizer
 from rewardsmith.training import checkpoint
@@ -41,6 +43,7 @@ from rewardsmith.training.build import build_trainer
 from rewardsmith.training.dataset import PreferenceDataset
 from rewardsmith.training.precision import resolve_precision
 from rewardsmith.training.preflight import check_data_for_loss, require_room
+from rewardsmith.training.prior_values import PriorValues, prior_parents, prior_values
 from rewardsmith.training.recipe import Recipe, recipe_yaml
 from rewardsmith.training.resume import last_complete_checkpoint, run_digest, work_folder
 from rewardsmith.training.store import LOG_NAME, write_log
@@ -75,32 +78,40 @@ def train(recipe: Recipe, data: Path, out: Path, *, resume: bool = True) -> Mani
     """
     require_replaceable(out, KIND)
     data_manifest = read_manifest(data, "preferences")
-    recipe = _with_settings_of(data_manifest, recipe, where=data)
+    recipe = with_settings_of(data_manifest, recipe, where=data)
     if resume and model_is_current(recipe, data_manifest, out):
         remove_leftovers(recipe, data_manifest, out)
         return read_manifest(out, KIND)
-    tables = load_table(data, "train"), load_table(data, "heldout")
-    _require_some(*tables, where=data)
+    tables = _train_table(recipe, data), load_table(data, "heldout")
+    require_some(*tables, where=data)
     tokenizer = load_tokenizer(resolve(recipe.model.base))
     _require_same_tokens(tokenizer, data_manifest, where=data)
-    _check_loss(recipe, *tables)
+    check_loss(recipe, *tables)
     work = _work_of(recipe, data_manifest, out)
-    found = _prepare_work(work, resume=resume)
-    trainer = _trainer(recipe, tokenizer, *tables, work=work)
-    with _clearing_staging(work):
+    found = prepare_work(work, resume=resume)
+    priors = None if recipe.prior is None else prior_values(recipe.prior, tables, tokenizer, work=work)
+    trainer = _trainer(recipe, tokenizer, *tables, priors=priors, work=work)
+    with clearing_staging(work):
         trainer.train(resume_from_checkpoint=None if found is None else str(found))
-    manifest = _manifest(recipe, data_manifest, _counts(trainer, _select(trainer, recipe, work=work)))
+    counts = run_counts(trainer, select_weights(trainer, recipe, work=work)) | _prior_counts(trainer, priors)
+    manifest = model_manifest(recipe, data_manifest, counts)
     if trainer.is_world_process_zero():
         _write(trainer, tokenizer, manifest, recipe=recipe, out=out)
-        _remove_work(work)
+        remove_work(work)
     trainer.accelerator.wait_for_everyone()
     return read_manifest(out, KIND)
 
 
+def _train_table(recipe: Recipe, data: Path) -> PreferenceTable:
+    table, settings = load_table(data, "train"), recipe.training
+    return bootstrapped(table, seed=settings.order_seed) if settings.bootstrap else table
+
+
 def expected_parents(recipe: Recipe, data: Manifest) -> dict[str, str]:
-    """What the model is made from: the data, and the base's weights where they lie in a folder."""
+    """What the model is made from: the data, the base's weights where they lie in a folder, what its prior reads."""
     base = Path(resolve(recipe.model.base))
-    return {"data": data.digest} | ({"base": weights_digest(base)} if base.is_dir() else {})
+    made_from = {"data": data.digest} | ({"base": weights_digest(base)} if base.is_dir() else {})
+    return made_from | ({} if recipe.prior is None else prior_parents(recipe.prior))
 
 
 def model_is_current(recipe: Recipe, data: Manifest, out: Path) -> bool:
@@ -112,7 +123,7 @@ def model_is_current(recipe: Recipe, data: Manifest, out: Path) -> bool:
 def remove_leftovers(recipe: Recipe, data: Manifest, out: Path) -> None:
     """Remove the checkpoints of a training that was killed when `out` was there and they were not removed yet."""
     if accelerate.PartialState().is_main_process:
-        _remove_work(_work_of(recipe, data, out))
+        remove_work(_work_of(recipe, data, out))
 
 
 def _work_of(recipe: Recipe, data: Manifest, out: Path) -> Path:
@@ -123,13 +134,13 @@ def _work_of(recipe: Recipe, data: Manifest, out: Path) -> Path:
     return work_folder(out, run_digest(recipe, parents, precision=precision, processes=processes))
 
 
-def _with_settings_of(data: Manifest, recipe: Recipe, *, where: Path) -> Recipe:
+def with_settings_of(data: Manifest, recipe: Recipe, *, where: Path) -> Recipe:
     """The recipe, with the data section that the data were prepared with."""
     settings = parse_settings(DataSettings, data.config, where=str(where / MANIFEST_NAME))
     return recipe.model_copy(update={"data": settings})
 
 
-def _prepare_work(work: Path, *, resume: bool) -> Path | None:
+def prepare_work(work: Path, *, resume: bool) -> Path | None:
     """The work folder, ready, and the checkpoint in it to go on from."""
     state = accelerate.PartialState()
     if state.is_main_process:
@@ -144,7 +155,7 @@ def _prepare_work(work: Path, *, resume: bool) -> Path | None:
     return last_complete_checkpoint(work)
 
 
-def _check_loss(recipe: Recipe, train_table: PreferenceTable, heldout_table: PreferenceTable) -> None:
+def check_loss(recipe: Recipe, train_table: PreferenceTable, heldout_table: PreferenceTable) -> None:
     """Refuse data that the loss cannot use, and warn of settings that these data leave without effect."""
     notes = check_data_for_loss(recipe.loss, train=train_table, heldout=heldout_table)
     if accelerate.PartialState().is_main_process:
@@ -158,17 +169,19 @@ def _trainer(
     train_table: PreferenceTable,
     heldout_table: PreferenceTable,
     *,
+    priors: PriorValues | None,
     work: Path,
 ) -> RewardTrainer:
     """The recipe's model, which has room for all of the data, and its trainer."""
     model = build(recipe.model, seed=recipe.training.seed)
     require_room(token_capacity(model, tokenizer), train_table, heldout_table)
+    of_train, of_heldout = (None, None) if priors is None else priors.by_table
     return build_trainer(
         recipe,
         model,
         pad_id=ConversationEncoder(tokenizer).pad_id,
-        train=PreferenceDataset(train_table),
-        heldout=PreferenceDataset(heldout_table),
+        train=PreferenceDataset(train_table, prior=of_train),
+        heldout=PreferenceDataset(heldout_table, prior=of_heldout),
         work=work,
         precision=resolve_precision(recipe.training.precision),
         processes=accelerate.PartialState().num_processes,
@@ -176,7 +189,7 @@ def _trainer(
 
 
 @contextlib.contextmanager
-def _clearing_staging(work: Path) -> Iterator[None]:
+def clearing_staging(work: Path) -> Iterator[None]:
     """A checkpoint that could not be finished, on a full disk above all, is not left half written."""
     try:
         with telling_full_disk(work):
@@ -187,7 +200,7 @@ def _clearing_staging(work: Path) -> Iterator[None]:
         raise
 
 
-def _select(trainer: RewardTrainer, recipe: Recipe, *, work: Path) -> Mapping[str, float]:
+def select_weights(trainer: RewardTrainer, recipe: Recipe, *, work: Path) -> Mapping[str, float]:
     """Load the weights that become the artefact, and return their held-out figures, each once measured."""
     step = trainer.state.global_step
     best = trainer.state.best_global_step
@@ -202,7 +215,7 @@ def _select(trainer: RewardTrainer, recipe: Recipe, *, work: Path) -> Mapping[st
     return trainer.evaluate() | {"step": step}
 
 
-def _counts(trainer: RewardTrainer, final: Mapping[str, float]) -> dict[str, Any]:
+def run_counts(trainer: RewardTrainer, final: Mapping[str, float]) -> dict[str, Any]:
     """What was computed, over all parts of an interrupted run; steps that were lost and repeated count once."""
     lines = [line for line in trainer.state.log_history if "loss" in line]
     trained, parameters = count_parameters(trainer.model)  # pyright: ignore[reportArgumentType]
@@ -220,7 +233,19 @@ def _counts(trainer: RewardTrainer, final: Mapping[str, float]) -> dict[str, Any
     }
 
 
-def _manifest(recipe: Recipe, data: Manifest, counts: Mapping[str, Any]) -> Manifest:
+def _prior_counts(trainer: RewardTrainer, priors: PriorValues | None) -> dict[str, Any]:
+    """How much the prior counts in the end, and what its terms had to cut."""
+    if priors is None:
+        return {}
+    return {"prior": {"scale": _trained(trainer).scale, "truncated": priors.n_truncated}}
+
+
+def _trained(trainer: RewardTrainer) -> Any:
+    return trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
+
+
+def model_manifest(recipe: Recipe, data: Manifest, counts: Mapping[str, Any]) -> Manifest:
+    """What the artefact says of itself."""
     precision = resolve_precision(recipe.training.precision)
     processes = accelerate.PartialState().num_processes
     return Manifest(
@@ -240,14 +265,19 @@ def _write(
     recipe: Recipe,
     out: Path,
 ) -> None:
-    model = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
+    model, prior = _trained(trainer), recipe.prior
+    own: dict[str, Any] = {"base": recipe.model.base, "max_tokens": recipe.data.max_tokens}
     with writing_artefact(out, manifest) as draft:
-        model_checkpoint.save(model, tokenizer, draft.folder, base=recipe.model.base, max_tokens=recipe.data.max_tokens)
+        if prior is None:
+            model_checkpoint.save(model, tokenizer, draft.folder, **own)
+        else:
+            model_checkpoint.save(model.residual, tokenizer, draft.folder, **own, portable=False)
+            write_residual(draft.folder, prior.terms, scale=model.scale)
         write_text(draft.folder / RECIPE_NAME, recipe_yaml(recipe))
         write_log(draft.folder / LOG_NAME, trainer.state.log_history)
 
 
-def _remove_work(work: Path) -> None:
+def remove_work(work: Path) -> None:
     """Remove this run's checkpoints, and the folder around them where no other run's are in it."""
     shutil.rmtree(work, ignore_errors=True)
     if work.parent.is_dir() and not any(work.parent.iterdir()):
@@ -265,7 +295,12 @@ def _require_whole(folder: Path) -> None:
         )
 
 
-def _require_some(train_table: PreferenceTable, heldout_table: PreferenceTable, *, where: Path) -> None:
+def require_some(train_table: PreferenceTable, heldout_table: PreferenceTable, *, where: Path) -> None:
+    """There is something to train on, and something to evaluate on.
+
+    Raises:
+        DataError: A side is empty.
+    """
     for name, table in (("train", train_table), ("held-out", heldout_table)):
         if len(table) == 0:
             raise DataError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +24,15 @@ from rewardsmith.training import checkpoint
 from rewardsmith.training.collator import Collator, network_inputs, pair_batch
 from rewardsmith.training.dataset import PreferenceDataset
 from rewardsmith.training.health import require_finite_gradient, require_finite_loss
+from rewardsmith.training.length_pass import step_length_slope
 from rewardsmith.training.loader import EpochLoader
 from rewardsmith.training.meter import Meter
 from rewardsmith.training.metrics import Outcomes, Totals, figures, merged, speeds, totals_of
+from rewardsmith.training.sampling import HardSampling
 from rewardsmith.training.schedule import Cut, DeviceSteps
 
 METER_NAME = "meter.json"
+SAMPLING_NAME = "sampling.npz"
 
 _EVALUATED_AT_ONCE = 64
 
@@ -36,9 +40,9 @@ _EVALUATED_AT_ONCE = 64
 class RewardTrainer(Trainer):
     """Trains a `RewardModel` on preferences.
 
-    The objective of an optimiser step is Σ weight·(loss + regulariser) / Σ weight + λ‖w‖², both sums over all pairs of
-    the step on all devices, so that it does not depend on how the step is cut into micro-batches. (TRL 1.16 takes the
-    mean of each micro-batch and then the mean of those.)
+    The objective of an optimiser step is Σ weight·(loss + regulariser) / Σ weight + λ‖w‖² + λ'·ρ², the sums and the
+    length correlation ρ over all pairs of the step on all devices, so that it does not depend on how the step is cut
+    into micro-batches. (TRL 1.16 takes the mean of each micro-batch and then the mean of those.)
 
     Evaluation goes over every held-out pair once, whatever the number of devices. Checkpoints appear whole or not at
     all. Everything else (callbacks, mixed precision, accelerate, resuming) is the `Trainer`'s.
@@ -55,12 +59,15 @@ class RewardTrainer(Trainer):
         train: PreferenceDataset,
         heldout: PreferenceDataset,
         collator: Collator,
+        sampling: HardSampling | None = None,
         keep_checkpoints: int = 2,
         callbacks: Sequence[TrainerCallback] = (),
     ) -> None:
         self.objective = objective
         self.meter = Meter()
+        self.sampling = sampling
         self.keep_checkpoints = keep_checkpoints
+        self._length_slope: Tensor | None = None
         self._staging: Path | None = None
         super().__init__(
             model=model,
@@ -81,7 +88,9 @@ class RewardTrainer(Trainer):
         """This device's share of each step, cut into micro-batches."""
         train: Any = self.train_dataset
         cut = Cut(self.args.per_device_train_batch_size, self.args.world_size)
-        sampler = DeviceSteps(train.longest.tolist(), cut, device=self.args.process_index, seed=self.args.seed)
+        order_seed = self.args.seed if self.args.data_seed is None else self.args.data_seed
+        device = self.args.process_index
+        sampler = DeviceSteps(train.longest.tolist(), cut, device=device, seed=order_seed, orders=self.sampling)
         return EpochLoader(train, sampler, collate=self.data_collator, pin_memory=self.args.dataloader_pin_memory)
 
     def get_batch_samples(
@@ -90,7 +99,7 @@ class RewardTrainer(Trainer):
         """This device's micro-batches of a step, and Σ weight over those of all devices."""
         self.meter.start()
         steps, _ = super().get_batch_samples(epoch_iterator, num_batches, device)
-        weights = [float(prompt_weights(pair_batch(each)).double().sum()) for step in steps for each in step]
+        weights = [self._weight(each) for step in steps for each in step]
         return steps, torch.tensor(sum(gather_object([sum(weights)])), dtype=torch.float32, device=device)
 
     # ---- step ----
@@ -107,6 +116,12 @@ class RewardTrainer(Trainer):
         """
         if not model.training:
             model.train()
+        if self.objective.settings.length_decorrelation:
+            forward = partial(self._forward, self.accelerator.unwrap_model(model))
+            batches: Any = map(self._prepare_inputs, inputs)
+            # This autocast ends before the next one begins, which would find casts without a gradient.
+            with self.accelerator.autocast():
+                self._length_slope = step_length_slope(self.objective, batches, forward=forward)
         total = torch.zeros((), device=self.args.device)
         with self.accelerator.autocast():
             for number, batch in enumerate(inputs, start=1):
@@ -147,15 +162,50 @@ class RewardTrainer(Trainer):
             share = share + own * self.objective.readout_penalty(self._readout(model))
         # A step whose weights are all 0 has a gradient of 0, not of NaN.
         loss = share * self.args.world_size / torch.where(total > 0, total, torch.ones_like(total))
+        if self._length_slope is not None and model.training:
+            moments = self.objective.length_moments(losses, pair_batch(inputs))
+            loss = loss + (self._length_slope @ moments).float() * self.args.world_size
         require_finite_loss(loss, step=self.state.global_step + 1)
         if model.training:
-            self.meter.add(totals_of(_outcomes(inputs, rewards, losses)))
+            self._count(inputs, rewards, losses)
         return (loss, rewards) if return_outputs else loss
 
-    def _forward(self, model: nn.Module, inputs: Mapping[str, Any]) -> tuple[Tensor, PairLosses]:
+    def _count(self, inputs: Mapping[str, Any], rewards: Tensor, losses: PairLosses) -> None:
+        """Keep what was seen of a micro-batch, for the log and for the next epoch's draws."""
+        outcomes = self._outcomes(inputs, rewards, losses)
+        self.meter.add(totals_of(outcomes))
+        if self.sampling is not None:
+            numbers, owners = (inputs[name].cpu().numpy() for name in ("numbers", "preference"))
+            self.sampling.see(numbers, owners, outcomes.deltas, step=self.state.global_step)
+
+    def _forward(
+        self, model: nn.Module, inputs: Mapping[str, Any], *, progress: float | None = None
+    ) -> tuple[Tensor, PairLosses]:
+        """Rewards and losses; the margin is that of now, or of when `progress` is done."""
         rewards = model(**network_inputs(inputs))
-        done = self.state.global_step / max(1, self.state.max_steps)
-        return rewards, self.objective(rewards, pair_batch(inputs), progress=done)
+        now = self.state.global_step / max(1, self.state.max_steps)
+        return rewards, self.objective(rewards, pair_batch(inputs), progress=now if progress is None else progress)
+
+    def _weight(self, batch: Mapping[str, Any]) -> float:
+        """Σ weight of a micro-batch."""
+        return float(prompt_weights(pair_batch(batch)).double().sum())
+
+    def _outcomes(self, inputs: Mapping[str, Any], rewards: Tensor, losses: PairLosses) -> Outcomes:
+        """The outcomes of a batch as arrays; a filler, which is in no pair, counts for nothing."""
+        pairs = len(losses.loss)
+        return Outcomes(
+            losses=_array(losses.loss),
+            weights=_array(losses.weight),
+            deltas=_array(losses.delta),
+            prob_chosen=_array(inputs["prob_chosen"]),
+            rewards=_array(rewards if pairs else rewards[:0]),
+            tokens=inputs["tokens"] if pairs else 0,
+            computed_tokens=inputs["computed_tokens"] if pairs else 0,
+        )
+
+    def _named(self, figures: Mapping[str, float]) -> dict[str, float]:
+        """The figures under the names that logs and manifests give them."""
+        return dict(figures)
 
     def _readout(self, model: nn.Module) -> Tensor:
         return self.accelerator.unwrap_model(model).output_layer.weight
@@ -181,7 +231,7 @@ class RewardTrainer(Trainer):
             return
         if "loss" in logs:
             self.meter.gather(main=True)
-            logs = logs | self.meter.line()
+            logs = logs | self._named(self.meter.line())
             self.meter.reset()
         super().log(logs, start_time)
 
@@ -199,14 +249,14 @@ class RewardTrainer(Trainer):
         started = time.perf_counter()
         totals = merged(gather_object([self._heldout_totals(dataset)]))
         seconds = time.perf_counter() - started
-        values = figures(totals) | speeds(totals, seconds) | {"seconds": seconds}
+        values = self._named(figures(totals) | speeds(totals, seconds)) | {"seconds": seconds}
         logged = {f"{metric_key_prefix}_{key}": value for key, value in values.items()}
         self.log(dict(logged))
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, logged)
         return logged
 
     def _heldout_totals(self, dataset: PreferenceDataset) -> Totals:
-        """The totals of this device's share of `dataset`."""
+        """The totals of this device's share of `dataset`, of the final margin, so that those of all steps compare."""
         model = self._wrap_model(self._model(), training=False)
         was_training = model.training
         model.eval()
@@ -219,7 +269,7 @@ class RewardTrainer(Trainer):
                 some = [dataset[index] for index in own[start : start + _EVALUATED_AT_ONCE]]
                 for batch in collate(some):
                     inputs: Any = self._prepare_inputs(batch)
-                    totals += totals_of(_outcomes(inputs, *self._forward(model, inputs)))
+                    totals += totals_of(self._outcomes(inputs, *self._forward(model, inputs, progress=1.0)))
         model.train(was_training)
         return totals
 
@@ -243,6 +293,8 @@ class RewardTrainer(Trainer):
         if self.is_world_process_zero():
             # The sums of all devices; the others go on from nothing.
             self.meter.restore(checkpoint.load_values(folder / METER_NAME))
+        if self.sampling is not None:
+            self.sampling.restore(checkpoint.load_arrays(folder / SAMPLING_NAME))
         return super().train(resume_from_checkpoint, *args, **kwargs)
 
     def load_best(self) -> None:
@@ -265,6 +317,8 @@ class RewardTrainer(Trainer):
         """Write the checkpoint aside, seal it, rename it into place, then remove old ones."""
         work, name = self._work(), f"{checkpoint.PREFIX}{self.state.global_step}"
         self.meter.gather(main=self.is_world_process_zero())
+        if self.sampling is not None:
+            self.sampling.gather()
         if self.is_world_process_zero():
             checkpoint.clear_staging(work)
         self.accelerator.wait_for_everyone()
@@ -279,24 +333,12 @@ class RewardTrainer(Trainer):
             self.state.best_model_checkpoint = None
             self.state.save_to_json(str(staged / TRAINER_STATE_NAME))
             checkpoint.save_values(staged / METER_NAME, self.meter.saved())
+            if self.sampling is not None:
+                checkpoint.save_arrays(staged / SAMPLING_NAME, self.sampling.saved())
             checkpoint.seal(staged)
             checkpoint.publish(staged, work / name)
             checkpoint.rotate(work, keep=self.keep_checkpoints, best_step=self.state.best_global_step)
         self.accelerator.wait_for_everyone()
-
-
-def _outcomes(inputs: Mapping[str, Any], rewards: Tensor, losses: PairLosses) -> Outcomes:
-    """The outcomes of a batch as arrays; a filler, which is in no pair, counts for nothing."""
-    pairs = len(losses.loss)
-    return Outcomes(
-        losses=_array(losses.loss),
-        weights=_array(losses.weight),
-        deltas=_array(losses.delta),
-        prob_chosen=_array(inputs["prob_chosen"]),
-        rewards=_array(rewards if pairs else rewards[:0]),
-        tokens=inputs["tokens"] if pairs else 0,
-        computed_tokens=inputs["computed_tokens"] if pairs else 0,
-    )
 
 
 def _array(values: Tensor) -> Any:

@@ -127,7 +127,7 @@ class RatedRows:
             self._gathering.add(
                 row,
                 source=self._origin.source_of(values),
-                prompt=_prompt(values["prompt"]),
+                prompt=rated_prompt(values["prompt"]),
                 response=response,
                 value=value,
             )
@@ -236,7 +236,7 @@ def _from_sketch(
     )
 
 
-def _prompt(value: Any) -> Conversation:
+def rated_prompt(value: Any) -> Conversation:
     """The prompt; HelpSteer2 writes several turns as one text, with `<extra_id_1>User` before each further one."""
     if not isinstance(value, str) or _STEERLM_TURN not in value:
         return prompt_turns(value)
@@ -250,14 +250,20 @@ def _prompt(value: Any) -> Conversation:
     return tuple(parsed)
 
 
-def _own_ratings(values: Mapping[str, Any]) -> Mapping[str, Any]:
+def own_ratings(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The ratings of a row of `RATED`.
+
+    Raises:
+        Refusal: They are not a mapping.
+    """
     ratings = values["ratings"]
     if not isinstance(ratings, Mapping):
         raise Refusal(Reason.WRONG_TYPE, f"ratings is {type(ratings).__name__}, wanted attribute: number")
     return ratings
 
 
-def _helpsteer_ratings(values: Mapping[str, Any]) -> Mapping[str, Any]:
+def helpsteer_ratings(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The ratings of a row of `HELPSTEER`."""
     return {name: values[name] for name in HELPSTEER_ATTRIBUTES}
 
 
@@ -270,13 +276,13 @@ def _ratings_or_none(ratings: Ratings, values: Mapping[str, Any]) -> Mapping[str
 
 RATED = Layout(
     Shape(frozenset({"prompt", "response", "ratings"})),
-    lambda origin, first_rows: RatedRows(origin, first_rows, _own_ratings),
+    lambda origin, first_rows: RatedRows(origin, first_rows, own_ratings),
 )
 """rewardsmith's own: `ratings` is `{attribute: number}`."""
 
 HELPSTEER = Layout(
     Shape(frozenset({"prompt", "response", *HELPSTEER_ATTRIBUTES})),
-    lambda origin, first_rows: RatedRows(origin, first_rows, _helpsteer_ratings),
+    lambda origin, first_rows: RatedRows(origin, first_rows, helpsteer_ratings),
 )
 """nvidia/HelpSteer and HelpSteer2."""
 

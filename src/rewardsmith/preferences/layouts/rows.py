@@ -16,6 +16,9 @@ from rewardsmith.preferences.layouts.sketch import LEFT_OUT
 from rewardsmith.preferences.outcome import RawRow, Reason, Rejection
 from rewardsmith.preferences.settings import SourceSettings
 
+MADE = "made"
+"""Where `Preference.meta` says that nobody judged a pair, and how it was made."""
+
 _IDENTITY_COLUMNS = frozenset({"id", "prompt_id", "source", "meta"})
 _NO_NUMBER = frozenset({"", "n/a", "na", "nan", "none", "null"})
 _BUILTIN = "builtin:"
@@ -153,13 +156,14 @@ def items(value: Any, column: str) -> Sequence[Any]:
 def meta_of(values: Mapping[str, Any], used: Iterable[str]) -> dict[str, Any]:
     """What the row says beside `used`; its own `meta` is opened up.
 
-    `left_out` is not taken over: it is what this reading left out.
+    `left_out` is not taken over: it is what this reading left out. `made` neither: a file's pairs are its own.
     """
     known = _IDENTITY_COLUMNS.union(used)
     own = values.get("meta")
     meta = dict(own) if isinstance(own, Mapping) else {} if own is None else {"meta": own}
     meta.update({key: value for key, value in values.items() if key not in known and value is not None})
-    meta.pop(LEFT_OUT, None)
+    for name in (LEFT_OUT, MADE):
+        meta.pop(name, None)
     return meta
 
 

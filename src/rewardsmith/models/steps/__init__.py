@@ -1,0 +1,1 @@
+"""Step models: token classifiers with two labels, read where each step of a solution ends."""

@@ -1,0 +1,1 @@
+"""Language models as judges: they are asked which answer is better, or how good one is, and what they say is read."""

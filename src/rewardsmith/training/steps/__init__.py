@@ -1,0 +1,1 @@
+"""Training of process and outcome reward models."""
