@@ -64,7 +64,7 @@ def main() -> None:
     rows = [
         _worst("gradient-relative-error", float32, f"relative, float32; {of}"),
         _worst("gradient-relative-error-bf16", bf16, f"relative, bf16 against float32; {of}", peer=max(plain_bf16)),
-        _worst("score-error", scores, f"rewards, float32; {of}"),
+        _worst("score-error", scores, f"of a reward, at least of 1, float32; {of}"),
     ]
     measure.show(rows)
     measure.write_rows(Path(arguments.out), rows)
@@ -146,7 +146,7 @@ def _gradient(network: torch.nn.Module) -> Gradient:
 
 
 def _score_errors(checkpoint: Path, table: PreferenceTable, count: int) -> Iterator[float]:
-    """Largest distances from the reference scorer, one for each way to score."""
+    """Largest errors against the reference scorer, one for each way to score."""
     loaded = load_checkpoint(checkpoint)
     encoder = ConversationEncoder(loaded.tokenizer)
     conversations = [each.conversation(number) for each in table for number in range(len(each.responses))][:count]
@@ -155,13 +155,18 @@ def _score_errors(checkpoint: Path, table: PreferenceTable, count: int) -> Itera
     )
     # Padded batches first: the fast scorer changes the model's attention.
     for rewards in _padded_rewards(loaded.model, encoder, conversations):
-        yield (rewards - exact).abs().max().item()
+        yield _worst_error(rewards, exact)
     for seed, budget in enumerate(SCORE_BUDGETS):
         order = random.Random(seed).sample(range(len(conversations)), len(conversations))
         # A new scorer each time, since it remembers scores.
         scorer = FastScorer(loaded.model, encoder, token_budget=budget, model_digest=loaded.digest)
         rewards = torch.tensor(scorer.score([conversations[number] for number in order]).rewards)
-        yield (rewards - exact[order]).abs().max().item()
+        yield _worst_error(rewards, exact[order])
+
+
+def _worst_error(rewards: torch.Tensor, exact: torch.Tensor) -> float:
+    """Of a reward, or of one of size 1 where it is smaller: rounding grows with what is rounded."""
+    return ((rewards - exact).abs() / exact.abs().clamp(min=1.0)).max().item()
 
 
 def _padded_rewards(model: Any, encoder: ConversationEncoder, some: Sequence[Conversation]) -> Iterator[torch.Tensor]:

@@ -249,4 +249,6 @@ def train_scorer(train: Texts) -> FastScorer:
             precision=resolve_precision("auto"),
         )
         trainer.train()
-    return FastScorer(model, encoder, overlength="truncate")
+        # Training in bf16 left its autocast around the model's forward pass.
+        trained = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
+    return FastScorer(trained, encoder, overlength="truncate")

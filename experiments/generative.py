@@ -9,8 +9,8 @@ Implicit: the same LM after some steps of DPO on built-in pairs (TRL) against it
 
 Intervals resample prompts. Every label is synthetic. Seconds are the processor's, on one core.
 
-    python experiments/generative.py            # about 15 minutes on one core
-    python experiments/generative.py --quick    # a minute or two: does it run?
+    python experiments/generative.py            # about 18 minutes on one core
+    python experiments/generative.py --quick    # two minutes: does it run?
 """
 
 from __future__ import annotations
@@ -230,9 +230,9 @@ def train_dpo(preferences: list[Preference], out: Path) -> Path:
     arguments = DPOConfig(
         output_dir=str(out),
         beta=BETA,
-        learning_rate=1e-4,
+        learning_rate=3e-4,
         num_train_epochs=1,
-        per_device_train_batch_size=4,
+        per_device_train_batch_size=2,
         max_length=256,
         lr_scheduler_type="constant",
         bf16=False,

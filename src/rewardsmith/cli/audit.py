@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -52,6 +52,9 @@ def audit(
     cache: Annotated[
         Path | None, typer.Option("--cache", metavar="FOLDER", help="Keep rewards here: no text is scored twice.")
     ] = None,
+    precision: Annotated[
+        Literal["auto", "float32", "bf16"], typer.Option(help="Inside the network; `auto` is what is faster here.")
+    ] = "auto",
     as_json: Json = False,
 ) -> None:
     """Accuracy and shortcuts, and what the reward does when answers are changed in ways that should (not) matter."""
@@ -72,6 +75,7 @@ def audit(
         budget=budget or BUDGET,
         further=Further(pressure, fresh, policy, search, transfer, problems, persona),
         cache=cache,
+        precision=precision,
     )
     if as_json:
         print_json(audit_json(done))

@@ -6,7 +6,7 @@ import contextlib
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from rewardsmith.audit.audit import BUDGET, Audit, run_audit
 from rewardsmith.audit.part import Part
@@ -19,8 +19,10 @@ from rewardsmith.core.store import require_replaceable
 from rewardsmith.pipeline.evaluate import Pairs, context_of, model_manifest, read_pairs
 from rewardsmith.pipeline.further_parts import NOTHING_FURTHER, Further, further_parts
 from rewardsmith.pipeline.own_probes import chosen_probes
+from rewardsmith.scoring.engine import FastScorer, Precision
 from rewardsmith.scoring.families.judge.load import keeps_paid_replies
 from rewardsmith.scoring.load import load_scorer
+from rewardsmith.training.precision import bf16_pays
 
 
 def audit_model(
@@ -33,6 +35,7 @@ def audit_model(
     budget: int = BUDGET,
     further: Further = NOTHING_FURTHER,
     cache: Path | None = None,
+    precision: Literal["auto", "float32", "bf16"] = "auto",
     seed: int = 0,
 ) -> Audit:
     """Audit a checkpoint, of this tool or of another, and write the report to `out` where that is given.
@@ -49,6 +52,10 @@ def audit_model(
         cache: Folder that keeps rewards for later audits and for `rewardsmith score`. Where absent they lie in
             `<out>.work` until the report is written, so that an audit that was killed goes on where it was.
 
+        precision: Arithmetic inside the network. `auto` is bf16 for an encoder where the processor multiplies it
+            faster: an audit scores many texts, and looks for shifts that are many times its rounding. A decoder's
+            rewards move too far in bf16 for that.
+
     Raises:
         ModelError: No usable reward model is there.
         DataError: There is nothing to audit on.
@@ -61,7 +68,7 @@ def audit_model(
     trained = model_manifest(Path(model))
     pairs = read_pairs(data, source or {}, trained)
     with _keeping_rewards(cache, out, keeps=keeps_paid_replies(Path(model))) as rewards:
-        scorer = load_scorer(model, overlength="truncate", cache=rewards)
+        scorer = _scorer(model, precision=precision, cache=rewards)
         audit = run_audit(
             scorer,
             pairs.heldout,
@@ -78,6 +85,14 @@ def audit_model(
             context = context_of("audit", model, data, out=out, trained=trained, pairs=pairs)
             write_audit(audit, out, context=context)
     return audit
+
+
+def _scorer(model: str | Path, *, precision: Literal["auto", "float32", "bf16"], cache: Path | None) -> Scorer:
+    exact: Precision = "float32" if precision == "auto" else precision
+    scorer = load_scorer(model, overlength="truncate", cache=cache, precision=exact)
+    if precision == "auto" and isinstance(scorer, FastScorer) and not scorer.model.is_decoder and bf16_pays():
+        return load_scorer(model, overlength="truncate", cache=cache, precision="bf16")
+    return scorer
 
 
 @contextlib.contextmanager
