@@ -47,7 +47,7 @@ from rewardsmith.core.preference import Preference
 from rewardsmith.core.scores import Scorer, Scores
 
 OUT = measure.ROOT / "bench" / "results" / "audit.json"
-_WORLDS = 3
+_WORLDS = 6
 _PAIRS_EACH = 500
 _TRAIN_SHARE = 1 / 4
 _LONGEST_CHARS = 1500
@@ -238,8 +238,8 @@ def main() -> None:
     """Audit, then the table and the file."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("kind", choices=["known", "trained"])
-    parser.add_argument("--clean", type=int, default=60)
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--clean", type=int, default=210)
+    parser.add_argument("--repeats", type=int, default=1)
     parser.add_argument("--worlds", type=int, default=_WORLDS)
     parser.add_argument("--levels", nargs="+", default=list(planted.STRENGTHS))
     parser.add_argument("--only", nargs="+", default=[])
