@@ -87,6 +87,19 @@ def test_bf16_is_near_and_returns_float32(tiny: Any) -> None:
     assert not FastScorer(model, encoder, precision="auto").uses_bf16
 
 
+def test_bf16_follows_weights_that_change_between_calls(tiny: Any) -> None:
+    model, encoder = make(tiny, "decoder")
+    scorer = FastScorer(model, encoder, precision="bf16")
+    before = scorer.score(FEW)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(1.5)
+    after = scorer.score(FEW)
+    np.testing.assert_array_equal(after.rewards, FastScorer(model, encoder, precision="bf16").score(FEW).rewards)
+    assert np.abs(after.rewards - before.rewards).max() > 1e-3
+    assert after.provenance.model_digest != before.provenance.model_digest
+
+
 def test_bad_settings_are_refused(tiny: Any) -> None:
     model, encoder = make(tiny, "decoder")
     with pytest.raises(SettingsError, match="token_budget"):

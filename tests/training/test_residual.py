@@ -350,4 +350,8 @@ def test_a_prior_is_refused_where_training_would_leave_it_out(section):
 
 
 def test_members_of_an_ensemble_may_have_a_prior():
-    parse_settings(Recipe, {"prior": {"terms": [{"kind": "length"}]}, "ensemble": {"by": "bootstrap"}}, where="recipe")
+    said = {"prior": {"terms": [{"kind": "length"}]}, "ensemble": {"by": "bootstrap"}}
+    recipe = parse_settings(Recipe, said, where="recipe")
+    assert recipe.family == "ensemble"
+    assert recipe.prior is not None
+    assert [term.kind for term in recipe.prior.terms] == ["length"]

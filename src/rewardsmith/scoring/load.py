@@ -64,25 +64,28 @@ def load_with(path: str | Path, options: ScoringOptions) -> Scorer:
 
 
 def _load_family(folder: Path, spec: Mapping[str, Any], options: ScoringOptions) -> Scorer:
+    def load_member(path: str | Path) -> Scorer:
+        return load_with(path, options)
+
     match spec["family"]:
         case "ensemble":
-            return ensemble.load(folder, spec, options, lambda member: load_with(member, options))
+            return ensemble.load(folder, spec, load_member)
         case "adapters":
-            return adapters.load(folder, spec, options, lambda member: load_with(member, options))
+            return adapters.load(folder, spec, options, load_member)
         case "attributes":
-            return attributes.load(folder, spec, options, lambda path: load_with(path, options))
+            return attributes.load(folder, spec, options)
         case "merged":
-            return merged.load(folder, spec, options, lambda path: load_with(path, options))
+            return merged.load(folder, spec, load_member)
         case "residual":
             return residual.load(folder, spec, options, load_with)
         case process.FAMILY:
-            return process.load(folder, spec, options, lambda path: load_with(path, options))
+            return process.load(folder, spec, options)
         case "generative":
-            return generative.load(folder, spec, options, lambda path: load_with(path, options))
+            return generative.load(folder, spec, options)
         case "implicit":
-            return implicit.load(folder, spec, options, lambda path: load_with(path, options))
+            return implicit.load(folder, spec, options)
         case judge.FAMILY:
-            return judge.load(folder, spec, options, lambda path: load_with(path, options))
+            return judge.load(folder, spec, options)
         case other:
             raise ModelError(
                 "unknown family", wanted="a family of this version", got=other, where=str(folder / SPEC_NAME)

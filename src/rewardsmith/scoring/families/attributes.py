@@ -10,7 +10,7 @@ A head that can predict little stays near 0, so an attribute that nothing is kno
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from jaxtyping import Float32, Float64
 from rewardsmith.core.conversation import Conversation
 from rewardsmith.core.digest import digest_json
 from rewardsmith.core.errors import ModelError, SettingsError
-from rewardsmith.core.scores import Provenance, Scorer, Scores
+from rewardsmith.core.scores import Provenance, Scores
 from rewardsmith.scoring.engine import FastScorer
 from rewardsmith.scoring.families.spec import SPEC_NAME
 from rewardsmith.scoring.families.store import load_heads
@@ -150,15 +150,12 @@ def weight_row(names: Sequence[str], weights: Mapping[str, float]) -> Float64[np
     return row
 
 
-def load(
-    folder: Path, spec: Mapping[str, Any], options: ScoringOptions, load_member: Callable[[Path], Scorer]
-) -> AttributeScorer:
+def load(folder: Path, spec: Mapping[str, Any], options: ScoringOptions) -> AttributeScorer:
     """The scorer of a folder that `training.attributes` wrote.
 
     Raises:
         ModelError: The heads are missing, or are not those that `scorer.json` names.
     """
-    del load_member  # the heads stand on the model in this very folder
     try:
         names = tuple(map(str, spec["names"]))
         weights = {str(name): float(value) for name, value in spec["weights"].items()}

@@ -16,7 +16,6 @@ from rewardsmith.core.scores import Provenance, Scorer, Scores
 from rewardsmith.core.settings import Settings
 from rewardsmith.numerics.combination import RULES, Rule, Standard, combine, spread, standardise
 from rewardsmith.scoring.families.spec import SPEC_NAME
-from rewardsmith.scoring.options import ScoringOptions
 
 FAMILY = "ensemble"
 
@@ -132,21 +131,15 @@ def spec_of(members: Sequence[str], standard: Standard, *, rule: Rule, weight: f
     }
 
 
-def load(
-    folder: Path,
-    spec: Mapping[str, Any],
-    options: ScoringOptions,
-    load_member: Callable[[Path], Scorer],
-) -> EnsembleScorer:
+def load(folder: Path, spec: Mapping[str, Any], load_member: Callable[[Path], Scorer]) -> EnsembleScorer:
     """The ensemble in `folder`, of which `scorer.json` says `spec`.
 
     Args:
-        options: What the members are loaded with; `load_member` knows it too.
+        load_member: Loads the member at a path.
 
     Raises:
         ModelError: `scorer.json` is not that of an ensemble, or a member cannot be loaded.
     """
-    del options
     where = str(folder / SPEC_NAME)
     try:
         said = EnsembleSpec.model_validate({key: value for key, value in spec.items() if key != "family"})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,7 +15,7 @@ from rewardsmith.batching import buckets
 from rewardsmith.batching.collate import pad
 from rewardsmith.core.conversation import Conversation
 from rewardsmith.core.errors import ModelError, OverlengthError, SettingsError
-from rewardsmith.core.scores import Provenance, Scorer, Scores
+from rewardsmith.core.scores import Provenance, Scores
 from rewardsmith.core.settings import Settings
 from rewardsmith.models.capacity import token_capacity
 from rewardsmith.models.causal_lm import TOKEN_BUDGET
@@ -179,23 +179,16 @@ def contexts_within(
     )
 
 
-def load(
-    folder: Path,
-    spec: Mapping[str, Any],
-    options: ScoringOptions,
-    load_member: Callable[[Path], Scorer],
-) -> GenerativeScorer:
+def load(folder: Path, spec: Mapping[str, Any], options: ScoringOptions) -> GenerativeScorer:
     """The generative reward model in `folder`, of which `scorer.json` says `spec`.
 
     Args:
         options: A `cache` is not used: rationales are no numbers. `reference` writes and scores one at a time.
-        load_member: Not used.
 
     Raises:
         ModelError: `scorer.json` is not that of a generative model, or the model cannot be loaded.
         SettingsError: bf16 was asked for.
     """
-    del load_member
     where = str(folder / SPEC_NAME)
     try:
         said = GenerativeSpec.model_validate({key: value for key, value in spec.items() if key != "family"})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from transformers import PreTrainedTokenizerBase
 from rewardsmith.core.conversation import Conversation
 from rewardsmith.core.digest import digest_json
 from rewardsmith.core.errors import ModelError, OverlengthError, SettingsError
-from rewardsmith.core.scores import Provenance, Scorer, Scores
+from rewardsmith.core.scores import Provenance, Scores
 from rewardsmith.core.settings import Settings
 from rewardsmith.models.capacity import token_capacity
 from rewardsmith.models.causal_lm import TOKEN_BUDGET, CausalLm, load_causal_lm, log_probabilities
@@ -189,22 +189,13 @@ def require_same_tokens(policy: PreTrainedTokenizerBase, reference: PreTrainedTo
         )
 
 
-def load(
-    folder: Path,
-    spec: Mapping[str, Any],
-    options: ScoringOptions,
-    load_member: Callable[[Path], Scorer],
-) -> ImplicitScorer:
+def load(folder: Path, spec: Mapping[str, Any], options: ScoringOptions) -> ImplicitScorer:
     """The implicit reward in `folder`, of which `scorer.json` says `spec`.
-
-    Args:
-        load_member: Not used: the models in it are no scorers.
 
     Raises:
         ModelError: `scorer.json` is not that of an implicit reward, or a model cannot be loaded.
         SettingsError: bf16 was asked for, or `max_tokens` is more than the models have positions for.
     """
-    del load_member
     where = str(folder / SPEC_NAME)
     try:
         said = ImplicitSpec.model_validate({key: value for key, value in spec.items() if key != "family"})

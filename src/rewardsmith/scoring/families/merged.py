@@ -17,7 +17,6 @@ from rewardsmith.core.settings import Settings
 from rewardsmith.numerics.combination import Standard
 from rewardsmith.numerics.merging import Constraint, Merge, MergeRule
 from rewardsmith.scoring.families.spec import SPEC_NAME
-from rewardsmith.scoring.options import ScoringOptions
 
 FAMILY = "merged"
 
@@ -141,18 +140,15 @@ def spec_of(members: Mapping[str, str], merge: Merge) -> dict[str, Any]:
     return spec.model_dump(mode="json", exclude_none=True)
 
 
-def load(
-    folder: Path, spec: Mapping[str, Any], options: ScoringOptions, load_member: Callable[[Path], Scorer]
-) -> MergedScorer:
+def load(folder: Path, spec: Mapping[str, Any], load_member: Callable[[Path], Scorer]) -> MergedScorer:
     """The merged model in `folder`, of which `scorer.json` says `spec`.
 
     Args:
-        options: What the members are loaded with; `load_member` knows it too.
+        load_member: Loads the member at a path.
 
     Raises:
         ModelError: `scorer.json` is not that of a merged model, or a member cannot be loaded.
     """
-    del options
     where = str(folder / SPEC_NAME)
     try:
         said = MergedSpec.model_validate({key: value for key, value in spec.items() if key != "family"})

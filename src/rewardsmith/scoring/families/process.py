@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,7 +14,7 @@ from pydantic import Field, ValidationError
 from rewardsmith.core.conversation import Conversation
 from rewardsmith.core.digest import digest_json
 from rewardsmith.core.errors import ModelError, OverlengthError, SettingsError
-from rewardsmith.core.scores import Provenance, Scorer, Scores
+from rewardsmith.core.scores import Provenance, Scores
 from rewardsmith.core.settings import Settings
 from rewardsmith.models import head
 from rewardsmith.models.capacity import token_capacity
@@ -180,16 +180,13 @@ class ProcessScorer:
         return [known[key] for key in keys]
 
 
-def load(
-    folder: Path, spec: Mapping[str, Any], options: ScoringOptions, load_member: Callable[[Path], Scorer]
-) -> ProcessScorer:
+def load(folder: Path, spec: Mapping[str, Any], options: ScoringOptions) -> ProcessScorer:
     """The scorer of a folder that `training.steps` wrote.
 
     Raises:
         ModelError: The folder holds no step model, or its chat template has changed since training.
         SettingsError: The engine is unknown, `max_tokens` is more than the model takes, or a cache is asked for.
     """
-    del load_member  # the model lies in this very folder
     said = _parsed(spec, folder)
     if options.engine not in ("fast", "reference"):
         raise SettingsError("unknown engine", wanted="fast or reference", got=options.engine)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from rewardsmith.core.errors import SettingsError
-from rewardsmith.core.scores import Scorer
 from rewardsmith.models.cache import cache_folder
 from rewardsmith.models.causal_lm import load_causal_lm
 from rewardsmith.scoring.families.judge.cache import ReplyCache
@@ -31,22 +30,13 @@ _VERDICT_TOKENS = 16
 """Longest reply of a judge that writes nothing but a verdict's line, and not even that itself."""
 
 
-def load(
-    folder: Path,
-    spec: Mapping[str, Any],
-    options: ScoringOptions,
-    load_member: Callable[[Path], Scorer] | None = None,
-) -> PairwiseJudge | PointwiseJudge:
+def load(folder: Path, spec: Mapping[str, Any], options: ScoringOptions) -> PairwiseJudge | PointwiseJudge:
     """The judge that `scorer.json` in `folder` describes.
-
-    Args:
-        load_member: Not used: a judge has no members.
 
     Raises:
         SettingsError: A key or a value of the file is wrong, or the key's variable is not set.
         ModelError: The local model cannot be loaded.
     """
-    del load_member
     values = {key: value for key, value in spec.items() if key != "family"}
     return load_judge(parse_judge(values, where=str(folder / SPEC_NAME)), options, folder=folder)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -16,10 +17,8 @@ def asked_wait_s(retry_after: str | None, *, now: datetime) -> float | None:
     """Seconds that a `Retry-After` header asks for, be it a number or a date; `None` where it says nothing readable."""
     if retry_after is None:
         return None
-    try:
+    with suppress(ValueError):
         return max(0.0, float(retry_after))
-    except ValueError:
-        pass
     try:
         when = parsedate_to_datetime(retry_after)
     except ValueError:
