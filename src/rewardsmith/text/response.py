@@ -58,6 +58,23 @@ def header_ids(encoder: ConversationEncoder, turns: Conversation) -> Ids:
     return text_ids(encoder, _around(encoder, turns)[0])
 
 
+def stop_ids(encoder: ConversationEncoder, turns: Conversation) -> frozenset[int]:
+    """The tokens that end an assistant's turn after `turns`: the end of sequence, and the template's own mark.
+
+    Raises:
+        ModelError: Nothing would end it.
+    """
+    specials = _special_ids(encoder)
+    after = text_ids(encoder, _around(encoder, turns)[1]).tolist()
+    eos = encoder.tokenizer.eos_token_id
+    found = frozenset([token for token in after if token in specials][:1] + ([eos] if isinstance(eos, int) else []))
+    if not found:
+        raise ModelError(
+            "nothing ends a response", wanted="an EOS token, or a template with an end of turn", where="chat_template"
+        )
+    return found
+
+
 def text_ids(encoder: ConversationEncoder, text: str) -> Ids:
     """The tokens of a text by itself, special tokens in it recognised and none added."""
     return np.array(encoder.tokenizer(text, add_special_tokens=False)["input_ids"], dtype=np.int32)
