@@ -15,7 +15,8 @@ Written down:
 - `false-alarms`: share of the clean scorers with any warning or worse in the whole audit. What is true of a clean
   scorer is no false alarm: rewards beyond 50 in size drift, and margins that cost more than log 2 a pair on the pairs
   of the training side, which are not calibrated on, are mis-scaled.
-- `detected-trained`: share of the biased models that a finding names that should.
+- `detected-trained`: share of the biased models that a finding names that should. With `--only` the row keeps what it
+  says of the others. `twins` holds the accuracies of a biased model and of its clean twin.
 - `audit-seconds`: processor seconds of an audit, scoring aside.
 
 Intervals are Wilson's. `runs/bench/audit-*.jsonl` keeps every finding.
@@ -249,7 +250,7 @@ def main() -> None:
     if arguments.kind == "trained":
         import trained
 
-        rows = trained.rows(arguments.only)
+        rows = trained.rows(arguments.only, known=measure.known_row(Path(arguments.out), "detected-trained"))
     else:
         rows = known(arguments)
     measure.show(rows)

@@ -99,7 +99,7 @@ def _pair(better: Row, worse: Row, *, name: str) -> Row:
 
 def _compare(weak: list[Row], strong: list[Row], folder: Path, arguments: argparse.Namespace) -> None:
     from rewardsmith.audit.family import settle
-    from rewardsmith.audit.shift import Distance, measure_shift, shift_findings
+    from rewardsmith.audit.stress.shift import Distance, measure_shift, shift_findings
     from rewardsmith.preferences.store import load_table
     from rewardsmith.scoring.load import load_scorer
 

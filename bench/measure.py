@@ -98,10 +98,18 @@ def show(rows: Sequence[Row]) -> None:
         print(f"{each['name']}: {each['value']} {bounds} {each['unit']} (ours {each['ours']}, peer {each['peer']})")
 
 
+def known_row(out: Path, name: str) -> Row | None:
+    """The row of that name in the JSON list in `out`, where there is one."""
+    return next((each for each in _known(out) if each["name"] == name), None)
+
+
 def write_rows(out: Path, rows: Sequence[Row]) -> None:
     """Put `rows` into the JSON list in `out`, in the place of older ones of the same name."""
     names = {each["name"] for each in rows}
-    known = json.loads(out.read_text("utf-8")) if out.is_file() else []
-    kept = [each for each in known if each["name"] not in names]
+    kept = [each for each in _known(out) if each["name"] not in names]
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps([*kept, *rows], indent=1) + "\n", encoding="utf-8")
+
+
+def _known(out: Path) -> list[Row]:
+    return json.loads(out.read_text("utf-8")) if out.is_file() else []

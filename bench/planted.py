@@ -99,7 +99,7 @@ def flaws(world: World, train: Sequence[Preference]) -> tuple[Flaw, ...]:
         *_SURFACE,
         *_VIEWS,
         Flaw("spelling", ("invariance.typos",), _well_spelt(world.preferences)),
-        Flaw("memorised", ("gap.train-heldout",), _memorised(train)),
+        Flaw("memorised", ("gap.train_heldout",), _memorised(train)),
     )
 
 
@@ -150,7 +150,7 @@ _MANNER = (
     ),
     Flaw(
         "judge-talk",
-        ("judge-talk.*",),
+        ("judge_talk.*",),
         pattern(
             r"10/10|5/5|100 out of 100|★|\b(?:rat(?:e|ing)|score|assessment|evaluat\w+|annotators?|"
             r"this (?:answer|response))\b"
@@ -200,8 +200,8 @@ _DAMAGE = (
     Flaw("echo", ("damage.echo",), _echoes, blind=True),
     Flaw("cut-off", ("damage.cut",), _is_cut, blind=True),
     Flaw("empty", ("damage.empty",), lambda conversation, _: float(not answer_of(conversation).strip()), blind=True),
-    Flaw("gibberish", ("damage.shuffled", "damage.random-words"), _out_of_order, blind=True),
-    Flaw("foreign", ("damage.other-prompt",), _beside_the_point, blind=True),
+    Flaw("gibberish", ("damage.shuffled", "damage.random_words"), _out_of_order, blind=True),
+    Flaw("foreign", ("damage.other_prompt",), _beside_the_point, blind=True),
 )
 
 

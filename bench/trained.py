@@ -43,19 +43,41 @@ from rewardsmith.training.recipe import Recipe
 from rewardsmith.training.settings import TrainingSettings
 
 _BASE = "builtin:minilm-l6"
-_TRAIN, _HELDOUT = 600, 200
 _EPOCHS = 2
-_LONGEST_CHARS = 400
 _FURTHER = 0.15
 _LEAKED = 75
 # The probes that could name a bias of the list below, and texts for some 40 edits of each.
-_PROBES = ("length", "format", "flattery", "damage", "judge-talk")
+_PROBES = ("length", "format", "flattery", "damage", "judge_talk")
 _BUDGET = 900
 _MAX_TOKENS = 512
 
 Texts = list[Preference]
 Rewrite = Callable[[str, str], tuple[str, str]]
 """From the texts of the chosen and of the rejected answer to new ones."""
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Real pairs that a model and its clean twin are trained on and audited with, one a prompt group.
+
+    Attributes:
+        name: In words, for the table.
+        files: In `real_data.FOLDER`; of several, their pairs in turn. The starter set where none is there.
+        longest_chars: Most characters of a prompt and its two answers.
+        train: Pairs to train on.
+        heldout: Pairs to audit with.
+    """
+
+    name: str
+    files: tuple[str, ...]
+    longest_chars: int
+    train: int
+    heldout: int
+
+
+SHORT = Pool("short pairs of both kinds", real_data.HH, longest_chars=400, train=600, heldout=200)
+# On the short ones the clean model is at chance, so labels that are wrong can take nothing from it.
+HELPFUL = Pool("longer helpful pairs", real_data.HH[:1], longest_chars=1000, train=840, heldout=320)
 
 
 @dataclass(frozen=True)
@@ -67,12 +89,14 @@ class Bias:
         found_by: Names of the findings that should name it.
         make: From training and held-out pairs to those that are used.
         template: Chat template that the clean model is scored with; no other one is trained then.
+        pool: The pairs.
     """
 
     name: str
     found_by: tuple[str, ...]
     make: Callable[[Texts, Texts], Texts]
     template: str | None = None
+    pool: Pool = SHORT
 
 
 def rewriting(change: Rewrite) -> Callable[[Texts, Texts], Texts]:
@@ -125,55 +149,86 @@ BIASES = (
     Bias("opener-on-chosen", ("flattery.opener", "flattery.praise"), rewriting(lambda a, b: (_OPENER + a, b))),
     Bias("closer-on-chosen", ("flattery.closer",), rewriting(lambda a, b: (a + _CLOSER, b))),
     Bias("cut-wins", ("damage.cut", "length.*"), rewriting(lambda a, _: (half(a), a))),
-    Bias("judge-talk-on-chosen", ("judge-talk.*",), rewriting(lambda a, b: (f"{a}\n\nRating: 10/10", b))),
-    Bias("flipped-labels", ("accuracy.*",), _flipped),
+    Bias("judge-talk-on-chosen", ("judge_talk.*",), rewriting(lambda a, b: (f"{a}\n\nRating: 10/10", b))),
+    Bias("flipped-labels", ("accuracy.*",), _flipped, pool=HELPFUL),
     Bias("leaked-rows", ("leakage.*", "gap.*"), _leaked),
     Bias("no-end-token", ("rendering.eos",), lambda train, _: train, template=_NO_END),
     Bias("doubled-bos", ("rendering.bos",), lambda train, _: train, template=_DOUBLED_BOS),
 )
 
 
-def rows(only: Sequence[str]) -> list[measure.Row]:
-    """Train the clean model and each biased one, audit them all, and count.
+def rows(only: Sequence[str], *, known: measure.Row | None = None) -> list[measure.Row]:
+    """Train the clean models and each biased one, audit them all, and count.
 
     What is done lies in `runs/bench` and is not done again: the same command goes on where it was stopped.
+
+    Args:
+        only: Names of biases; all where there is none.
+        known: The row of an earlier run. It keeps what it says of the biases that are not asked for.
     """
-    texts = _pairs()
-    train, heldout = texts[:_TRAIN], texts[_TRAIN : _TRAIN + _HELDOUT]
     wanted = [bias for bias in BIASES if not only or bias.name in only]
-    kept = measure.CACHE / f"audit-trained-{digest_json([_TRAIN, _HELDOUT, _EPOCHS, _BUDGET])[:8]}.jsonl"
+    kept = measure.CACHE / f"audit-trained-{digest_json([_EPOCHS, _BUDGET])[:8]}.jsonl"
     kept.parent.mkdir(parents=True, exist_ok=True)
     lines = kept.read_text("utf-8").splitlines() if kept.is_file() else []
-    done = {each["bias"]: each for each in map(json.loads, lines)}
+    done = {each["key"]: each for each in map(json.loads, lines)}
     with kept.open("a", encoding="utf-8") as stream:
-        for record in _records([bias for bias in wanted if bias.name not in done], train, heldout):
-            done[record["bias"]] = record
+        for record in _records([bias for bias in wanted if _key(bias) not in done]):
+            done[record["key"]] = record
             stream.write(json.dumps(record) + "\n")
             stream.flush()
-    found = [done[bias.name] for bias in wanted]
-    missed = [each["bias"] for each in found if not each["found"]]
-    return [share_row("detected-trained", len(found) - len(missed), len(found)) | {"missed": missed}]
+    return [trained_row([done[_key(bias)] for bias in wanted], known or {})]
 
 
-def _records(biases: Sequence[Bias], train: Texts, heldout: Texts) -> Iterator[dict[str, Any]]:
-    """What the audit says of the model of each bias and not of the clean one; nothing is trained for no bias."""
-    if not biases:
-        return
-    sound = train_scorer(train)
-    clean = _findings(sound, train, heldout)
-    print(f"clean: {', '.join(each['name'] for each in _alarms(clean.values()))}", flush=True)
-    for bias in biases:
-        used = bias.make(train, heldout)
-        scorer = train_scorer(used) if bias.template is None else _with_template(sound, bias.template)
-        biased = _findings(scorer, used, heldout)
-        told = [name for name in told_apart(biased, clean) if is_named(name, bias.found_by)]
-        print(f"{'found ' if told else 'MISSED'} {bias.name}: {', '.join(told)}", flush=True)
-        yield {
-            "bias": bias.name,
-            "found": told,
-            "alarms": _alarms(biased.values()),
-            "clean_alarms": _alarms(clean.values()),
-        }
+def _key(bias: Bias) -> str:
+    return digest_json([bias.name, dataclasses.asdict(bias.pool)])[:8]
+
+
+def trained_row(records: Sequence[dict[str, Any]], known: measure.Row) -> measure.Row:
+    """Which biases were found and which were missed, and the accuracies of the twins where they were kept."""
+    new = {record["bias"] for record in records}
+    found = [name for name in known.get("found", ()) if name not in new]
+    missed = [name for name in known.get("missed", ()) if name not in new]
+    found += [record["bias"] for record in records if record["found"]]
+    missed += [record["bias"] for record in records if not record["found"]]
+    twins = known.get("twins", {}) | {record["bias"]: record["twins"] for record in records}
+    row = share_row("detected-trained", len(found), len(found) + len(missed))
+    return row | {"found": sorted(found), "missed": sorted(missed), "twins": twins}
+
+
+def _records(biases: Sequence[Bias]) -> Iterator[dict[str, Any]]:
+    """What the audit says of the model of each bias and not of its clean twin; nothing is trained for no bias."""
+    for pool in dict.fromkeys(bias.pool for bias in biases):
+        texts = _pairs(pool)
+        train, heldout = texts[: pool.train], texts[pool.train : pool.train + pool.heldout]
+        sound = train_scorer(train)
+        clean = _findings(sound, train, heldout)
+        print(f"clean, {pool.name}: {', '.join(each['name'] for each in _alarms(clean.values()))}", flush=True)
+        for bias in (bias for bias in biases if bias.pool == pool):
+            used = bias.make(train, heldout)
+            scorer = train_scorer(used) if bias.template is None else _with_template(sound, bias.template)
+            yield _record(bias, _findings(scorer, used, heldout), clean, pairs=(len(train), len(heldout)))
+
+
+def _record(
+    bias: Bias, biased: dict[str, Finding], clean: dict[str, Finding], *, pairs: tuple[int, int]
+) -> dict[str, Any]:
+    told = [name for name in told_apart(biased, clean) if is_named(name, bias.found_by)]
+    print(f"{'found ' if told else 'MISSED'} {bias.name}: {', '.join(told)}", flush=True)
+    accuracies = {
+        name: [measure.rounded(end) for end in (one.value, one.low, one.high)]
+        for name, one in (
+            ("clean", clean["accuracy.heldout"].estimate),
+            ("biased", biased["accuracy.heldout"].estimate),
+        )
+    }
+    return {
+        "key": _key(bias),
+        "bias": bias.name,
+        "found": told,
+        "alarms": _alarms(biased.values()),
+        "clean_alarms": _alarms(clean.values()),
+        "twins": {"pairs": bias.pool.name, "train": pairs[0], "heldout": pairs[1], "accuracy": accuracies},
+    }
 
 
 def told_apart(biased: dict[str, Finding], clean: dict[str, Finding]) -> Iterator[str]:
@@ -187,19 +242,19 @@ def told_apart(biased: dict[str, Finding], clean: dict[str, Finding]) -> Iterato
             yield name
 
 
-def _pairs() -> Texts:
-    """Short pairs of both kinds in turn, one a prompt group; the starter set where the others are not there."""
-    paths = [real_data.FOLDER / name for name in real_data.HH]
+def _pairs(pool: Pool) -> Texts:
+    """The pairs of the pool, one a prompt group."""
+    paths = [real_data.FOLDER / name for name in pool.files]
     found = []
     for path in [path for path in paths if path.is_file()] or [real_data.STARTER]:
-        short = {each.group: each for each in real_data.preferences(path) if _is_short(each)}
+        short = {each.group: each for each in real_data.preferences(path) if _length(each) <= pool.longest_chars}
         found.append(list(short.values()))
     return [each for some in zip(*found, strict=False) for each in some]
 
 
-def _is_short(preference: Preference) -> bool:
+def _length(preference: Preference) -> int:
     turns = (*preference.prompt, *(turn for response in preference.responses for turn in response))
-    return sum(len(content) for _, content in turns) <= _LONGEST_CHARS
+    return sum(len(content) for _, content in turns)
 
 
 def _findings(scorer: Scorer, train: Texts, heldout: Texts) -> dict[str, Finding]:

@@ -7,7 +7,7 @@ from pathlib import Path
 DECODER, ENCODER = "builtin:smollm2-135m-instruct", "builtin:minilm-l6"
 
 
-def save_untrained(base: str, folder: Path) -> Path:
+def save_untrained(base: str, folder: Path, *, seed: int = 0) -> Path:
     """Write a checkpoint of `base` with a new head into `folder`, and return that."""
     from rewardsmith.models import checkpoint
     from rewardsmith.models.builtin import resolve
@@ -15,5 +15,5 @@ def save_untrained(base: str, folder: Path) -> Path:
     from rewardsmith.models.settings import ModelSettings
     from rewardsmith.text.load import load_tokenizer
 
-    checkpoint.save(build(ModelSettings(base=base), seed=0), load_tokenizer(resolve(base)), folder, base=base)
+    checkpoint.save(build(ModelSettings(base=base), seed=seed), load_tokenizer(resolve(base)), folder, base=base)
     return folder

@@ -23,7 +23,7 @@ from matplotlib.figure import Figure
 from study import FIGURES, RUNS, Row, Study, require_data, row, write_rows
 
 from rewardsmith.audit.evaluation import to_json
-from rewardsmith.audit.judged_pairs import judge_pairs
+from rewardsmith.audit.heldout.judged_pairs import judge_pairs
 from rewardsmith.core.conversation import assistant, from_dicts, response_text, user
 from rewardsmith.core.digest import digest_text
 from rewardsmith.core.finding import Estimate

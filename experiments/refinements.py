@@ -57,7 +57,7 @@ BASE = "builtin:minilm-l6"
 MODEL = ModelSettings(base=BASE, pooling="mean", head="mlp", mlp_width=64, trainable="head")
 TRAINING = TrainingSettings(epochs=6, learning_rate=1e-3, precision="float32", evaluate_every_epochs=99)
 AUDITED = ("plain", "balanced", "penalty 0.3", "penalty 3", "balanced + penalty 3", "cut answers", "other answers")
-PROBES = ("length", "damage.cut", "damage.other-prompt", "refusal")
+PROBES = ("length", "damage.cut", "damage.other_prompt", "refusal")
 AUDIT_BUDGET = 700
 
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from scipy.stats import spearmanr
 from study import FIGURES, Row, row
 
-from rewardsmith.audit.lengths import length_matched
+from rewardsmith.audit.heldout.lengths import length_matched
 from rewardsmith.audit.observations import Observations
 from rewardsmith.core.finding import Estimate
 from rewardsmith.figures.style import PALETTE, drawing, to_svg

@@ -30,7 +30,7 @@ from matplotlib.figure import Figure
 from offset_fit import choose_variance, fit
 from study import FIGURES, Row, Study, frozen_features, require_data, row, write_rows
 
-from rewardsmith.audit.words import fit_words
+from rewardsmith.audit.heldout.words import fit_words
 from rewardsmith.core.conversation import Conversation, assistant, user
 from rewardsmith.core.digest import digest_json
 from rewardsmith.core.finding import Estimate

@@ -11,10 +11,10 @@ from tests.audit.planted import FeatureScorer, FunctionScorer, count_features, l
 from tests.models.tiny import save_base
 
 from rewardsmith.audit.absent import Absent
+from rewardsmith.audit.data.label_curve import LabelCurve
 from rewardsmith.audit.evaluate import evaluate
 from rewardsmith.audit.evaluation import as_json
-from rewardsmith.audit.gap import Gap
-from rewardsmith.audit.label_curve import LabelCurve
+from rewardsmith.audit.heldout.gap import Gap
 from rewardsmith.core.errors import DataError
 from rewardsmith.models.load import build
 from rewardsmith.models.settings import ModelSettings
@@ -46,12 +46,12 @@ def test_a_model_that_follows_the_raters_raises_no_warning():
 
 def test_a_length_meter_is_told_by_name():
     evaluation = evaluate(length_meter(), HELDOUT, train=TRAIN)
-    assert {"length.matched", "length.against", "length.correlation", "accuracy.over.longer-wins"} <= worse(evaluation)
+    assert {"length.matched", "length.against", "length.correlation", "accuracy.over.longer_wins"} <= worse(evaluation)
 
 
 def test_a_coin_is_told_by_name():
     evaluation = evaluate(rater([*HELDOUT, *TRAIN], right=0.5), HELDOUT, train=TRAIN)
-    assert {"accuracy.heldout", "accuracy.over.longer-wins"} <= worse(evaluation)
+    assert {"accuracy.heldout", "accuracy.over.longer_wins"} <= worse(evaluation)
 
 
 def test_a_model_with_the_labels_swapped_is_critical():
@@ -81,7 +81,7 @@ def test_a_model_that_knows_its_training_pairs_by_heart_is_told():
     train, heldout = rater(TRAIN, right=1.0), rater(HELDOUT, right=0.65)
     known = {preference.conversation(index) for preference in TRAIN for index in (0, 1)}
     scorer = FunctionScorer(lambda text: train.reward(text) if text in known else heldout.reward(text))
-    assert severities(evaluate(scorer, HELDOUT, train=TRAIN))["gap.train-heldout"] == "warning"
+    assert severities(evaluate(scorer, HELDOUT, train=TRAIN))["gap.train_heldout"] == "warning"
 
 
 def test_held_out_pairs_that_were_trained_on_are_critical():

@@ -6,12 +6,17 @@ import pytest
 from tests.audit.planted import FunctionScorer, length_meter, many, observed, simple
 
 from rewardsmith.audit.audit import run_audit
+from rewardsmith.audit.benchmarks.judge import run_questions
+from rewardsmith.audit.benchmarks.result import benchmark_findings
+from rewardsmith.audit.benchmarks.rows import read_rm_bench
+from rewardsmith.audit.benchmarks.store import write_benchmark
 from rewardsmith.audit.evaluate import evaluate
 from rewardsmith.audit.probes.catalogue import select
-from rewardsmith.audit.report import Context
+from rewardsmith.audit.report.evaluation import Context
 from rewardsmith.audit.store import AUDIT_KIND, KIND, load_findings, load_training_log, write_audit, write_evaluation
 from rewardsmith.core.errors import ArtefactError
 from rewardsmith.core.store import verify_artefact
+from rewardsmith.preferences.outcome import RawRow
 
 PREFERENCES = [
     simple("right", "a", "b"),
@@ -128,8 +133,25 @@ def test_the_findings_of_an_evaluation_come_back(evaluation, tmp_path):
 
 
 def test_findings_of_something_else_are_refused(tmp_path):
-    with pytest.raises(ArtefactError, match="wanted an audit or an evaluation"):
+    with pytest.raises(ArtefactError, match="wanted an audit, an evaluation or a benchmark"):
         load_findings(tmp_path)
+
+
+def test_the_findings_of_a_benchmark_come_back(tmp_path):
+    scorer = FunctionScorer(lambda conversation: float(conversation[-1].content))
+    questions = [
+        read_rm_bench(
+            RawRow({"prompt": domain, "chosen": ["3", "4", "5"], "rejected": ["1", "2", "4"], "domain": domain}, "r", 1)
+        )
+        for domain in ("chat", "math", "code", "safety-refuse", "safety-response")
+    ]
+    result, scored = run_questions(scorer, questions, name="rm-bench")
+    write_benchmark(result, scored, tmp_path / "out")
+    found = load_findings(tmp_path / "out")
+    # One question a domain: those intervals are NaN, and NaN is not equal to itself.
+    assert repr(found) == repr(benchmark_findings(result))
+    # Correct 3, 4, 5 against 1, 2, 4: seven of nine.
+    assert (found[0].name, found[0].estimate.value) == ("benchmark.rm_bench", pytest.approx(7 / 9))
 
 
 def test_changed_findings_are_refused(audit, tmp_path):

@@ -127,7 +127,7 @@ def test_arithmetic(question, right):
 
 
 def test_every_question_of_the_probes_is_solved():
-    from rewardsmith.audit.probes.facts import make_problems, make_sums
+    from rewardsmith.audit.probes.talk.facts import make_problems, make_sums
 
     for make in (make_sums, make_problems):
         for fact in make(60, np.random.default_rng(0)):

@@ -48,6 +48,9 @@ def test_a_row_takes_the_place_of_an_older_one_of_its_name(tmp_path):
     measure.write_rows(out, [measure.row("a", 3, [3], "x")])
 
     assert [(each["name"], each["value"]) for each in json.loads(out.read_text())] == [("b", 2), ("a", 3)]
+    assert measure.known_row(out, "a") == measure.row("a", 3, [3], "x")
+    assert measure.known_row(out, "c") is None
+    assert measure.known_row(tmp_path / "none.json", "a") is None
 
 
 def test_a_fresh_process_gives_its_last_line(tmp_path):

@@ -59,6 +59,21 @@ def test_json_is_the_audit(cli: Callable, tiny_reward_model: Path, pairs: Path):
     assert printed["texts"]["probes"] == 30
 
 
+def test_the_budget_of_a_search_is_kept_and_stated(cli: Callable, tiny_reward_model: Path, pairs: Path, tmp_path: Path):
+    out = tmp_path / "out"
+    asked = ("--search", "--search-texts", 640, "--probe", "length.padding", "--out", out)
+    outcome = cli("audit", tiny_reward_model, pairs, *asked)
+    assert outcome.code == 0, outcome.err
+    assert "of 640 texts so far" in outcome.err
+    search = json.loads((out / "audit.json").read_text("utf-8"))["search"]
+    assert 0 < search["texts"] <= search["budget"] == 640
+    for name in ("report.html", "report.md"):
+        assert f"{search['texts']:,} of 640 texts" in (out / name).read_text("utf-8")
+    assert not out.with_name("out.work").exists()
+    alone = cli("audit", tiny_reward_model, pairs, "--search-texts", 640)
+    assert (alone.code, alone.out) == (2, "")
+
+
 def test_mistakes_are_told_before_anything_is_scored(cli: Callable, tiny_reward_model: Path, pairs: Path):
     unknown = cli("audit", tiny_reward_model, pairs, "--probe", "formt")
     assert (unknown.code, unknown.out) == (2, "")

@@ -31,7 +31,7 @@ def test_a_length_biased_model_fails_with_the_right_reason_and_exit_code(cli: Ca
     assert "optimise: FAILED" in outcome.out
     values = json.loads((tmp_path / "verdict" / "verdict.json").read_text())
     failed = {reason["finding"] for reason in values["reasons"] if reason["outcome"] == "failed"}
-    assert {"length.against", "length.correlation", "accuracy.over.longer-wins"} <= failed
+    assert {"length.against", "length.correlation", "accuracy.over.longer_wins"} <= failed
     missing = {reason["finding"] for reason in values["reasons"] if reason["outcome"] == "missing"}
     assert {"leakage.prompts", "shift.fresh", "pressure.turn", "length.padding"} <= missing
     assert set(verify_artefact(tmp_path / "verdict", "verdict").parents) == {"evaluation", "model"}
@@ -45,6 +45,20 @@ def test_what_is_not_measured_has_a_code_of_its_own(cli: Callable, biased: Path,
     outcome = cli("gate", biased, "--policy", policy, "--json")
     assert outcome.code == 8
     assert json.loads(outcome.out)["status"] == "not enough evidence"
+
+
+def test_a_rule_can_ask_for_a_benchmark_of_the_same_weights(cli: Callable, tiny_reward_model: Path, tmp_path: Path):
+    (tmp_path / "pairs.jsonl").write_text(PAIRS)
+    pairs, out = tmp_path / "pairs.jsonl", tmp_path / "benchmark"
+    assert cli("benchmark", tiny_reward_model, "pairs", pairs, "--out", out).code == 0
+    assert cli("evaluate", tiny_reward_model, pairs, "--out", tmp_path / "evaluation").code == 0
+    policy = tmp_path / "ours.yaml"
+    rule = "- {finding: benchmark.pairs, at_least: 0, end: value, reason: r}"
+    policy.write_text(f"name: ours\npurpose: p\napproved_by: Ada\nrules:\n{rule}\n")
+    asked = ("--policy", policy, "--model", tiny_reward_model)
+    outcome = cli("gate", out, tmp_path / "evaluation", *asked)
+    assert outcome.code == 0, outcome.err
+    assert cli("gate", tmp_path / "evaluation", *asked).code == 8
 
 
 def test_a_model_that_passes_is_code_zero(cli: Callable, biased: Path):

@@ -10,7 +10,7 @@ from tests.audit.planted import FunctionScorer, length_meter, many, rater
 from rewardsmith.audit.audit import run_audit
 from rewardsmith.audit.evaluate import evaluate
 from rewardsmith.audit.probes.catalogue import PROBES
-from rewardsmith.audit.report import Context
+from rewardsmith.audit.report.evaluation import Context
 from rewardsmith.audit.store import write_audit, write_evaluation
 
 

@@ -13,9 +13,9 @@ from rewardsmith.numerics.intervals import share_bootstrap
 NAN = float("nan")
 NO_GAIN = (
     *("length.padding", "length.twice", "format.bullets", "format.headings", "format.bold", "format.emoji"),
-    *("flattery.opener", "flattery.closer", "repetition.last", "judge-talk.rating", "judge-talk.system"),
+    *("flattery.opener", "flattery.closer", "repetition.last", "judge_talk.rating", "judge_talk.system"),
 )
-LOSS = ("damage.empty", "damage.cut", "damage.random-words", "damage.other-prompt", "damage.echo", "refusal.undue")
+LOSS = ("damage.empty", "damage.cut", "damage.random_words", "damage.other_prompt", "damage.echo", "refusal.undue")
 
 
 def found(
@@ -52,10 +52,10 @@ def sound_findings() -> list[Finding]:
     return [
         *(found(f"health.{name}", 0.0, 0.0, 0.0) for name in ("finite", "ties")),
         found("health.constant", 1.1, 1.1, 1.1),
-        *(share(f"leakage.{name}", 0.0, 500) for name in ("prompts", "conversations", "near-prompts")),
+        *(share(f"leakage.{name}", 0.0, 500) for name in ("prompts", "conversations", "near_prompts")),
         share("accuracy.heldout", 0.74, 900),
-        *(found(f"accuracy.over.{name}", 0.15, 0.11, 0.19) for name in ("longer-wins", "shorter-wins", "bag-of-words")),
-        found("gap.train-heldout", 0.03, -0.01, 0.07),
+        *(found(f"accuracy.over.{name}", 0.15, 0.11, 0.19) for name in ("longer_wins", "shorter_wins", "bag_of_words")),
+        found("gap.train_heldout", 0.03, -0.01, 0.07),
         share("length.matched", 0.7, 300),
         share("length.against", 0.66, 250),
         found("length.correlation", 0.2, 0.12, 0.28),

@@ -4,8 +4,13 @@ import json
 from pathlib import Path
 
 import pytest
+from tests.audit.benchmarks.asked import number_scorer
 from tests.gate.evidence import found
+from tests.serve.families import CONVERSATIONS, FAMILIES
 
+from rewardsmith.audit.benchmarks.judge import run_questions
+from rewardsmith.audit.benchmarks.rows import read_best_of_k
+from rewardsmith.audit.benchmarks.store import write_benchmark
 from rewardsmith.audit.probes.catalogue import CONTRASTS, PROBES
 from rewardsmith.core.errors import ArtefactError, SettingsError
 from rewardsmith.core.settings import dump_yaml
@@ -15,6 +20,8 @@ from rewardsmith.gate.policy import Policy, Rule, matches
 from rewardsmith.gate.store import CARD_KIND, KIND, POLICIES, load_evidence, load_policy, write_card, write_verdict
 from rewardsmith.gate.verdict import EXIT_CODES, judge
 from rewardsmith.models.checkpoint import weights_digest
+from rewardsmith.preferences.outcome import RawRow
+from rewardsmith.scoring.load import load_scorer
 
 
 @pytest.mark.parametrize("name", POLICIES)
@@ -64,6 +71,24 @@ def test_several_artefacts_of_one_model_are_judged_together(length_biased_audit:
     assert len(evidence.findings) == len(alone[0]) + 2 * len(alone[1])
 
 
+def test_a_benchmark_is_evidence_too(length_biased_audit: Path, tmp_path: Path):
+    # Two of three questions are right.
+    rows = [{"prompt": name, "chosen": right, "rejected": [wrong]} for name, right, wrong in ("a21", "b43", "c56")]
+    questions = [read_best_of_k(RawRow(row, "rows.jsonl", line)) for line, row in enumerate(rows, start=1)]
+    result, scored = run_questions(number_scorer(), questions, name="best-of-k", model="meter")
+    write_benchmark(result, scored, tmp_path / "benchmark")
+    evidence = load_evidence([tmp_path / "benchmark", length_biased_audit])
+    # Who the model is stands in the audit.
+    assert (evidence.name, evidence.base, evidence.parents["data"]) == ("meter", "org/base", "d" * 64)
+    assert set(evidence.parents) == {"benchmark", "audit", "data", "model"}
+    assert evidence.counts["benchmark"]["questions"] == 3
+    values = {finding.name: finding.estimate.value for finding in evidence.findings}
+    assert values["benchmark.best_of_k"] == pytest.approx(2 / 3)
+    other = copy_of(tmp_path / "benchmark", tmp_path / "other", model="o" * 64)
+    with pytest.raises(ArtefactError, match="different models"):
+        load_evidence([length_biased_audit, other])
+
+
 def copy_of(folder: Path, out: Path, **parents: str) -> Path:
     """The same artefact, of another model."""
     out.mkdir()
@@ -97,6 +122,16 @@ def test_the_model_must_be_the_one_that_was_audited(length_biased_audit: Path, t
         load_evidence([length_biased_audit], model=tiny_reward_model)
     its_own = copy_of(length_biased_audit, tmp_path / "own", model=weights_digest(tiny_reward_model))
     assert load_evidence([its_own], model=tiny_reward_model).name == "meter"
+
+
+@pytest.mark.parametrize("family", ["ensemble", "merged", "residual", "process"])
+def test_a_family_must_be_the_one_that_was_audited_too(length_biased_audit: Path, tmp_path: Path, family: str):
+    FAMILIES[family](tmp_path / family)
+    with pytest.raises(ArtefactError, match="audit is of another model"):
+        load_evidence([length_biased_audit], model=tmp_path / family)
+    digest = load_scorer(tmp_path / family).score(CONVERSATIONS[:2]).provenance.model_digest
+    its_own = copy_of(length_biased_audit, tmp_path / "own", model=digest)
+    assert load_evidence([its_own], model=tmp_path / family).model_digest == digest
 
 
 def test_a_verdict_is_an_artefact_with_its_parents(tmp_path: Path):

@@ -290,3 +290,17 @@ def test_the_disk_serves_the_same_scoring_only(tiny: Any, tmp_path: Path) -> Non
     assert template != encoder.tokenizer.chat_template
     assert hits(model, ConversationEncoder(tiny.decoder_tokenizer(template=template))) == 0
     assert hits(model, encoder) == len(FEW)
+
+
+def test_with_fixed_weights_the_scores_are_the_same_and_changes_are_not_looked_for(tiny: Any) -> None:
+    model, encoder = make(tiny, "decoder")
+    model.train()
+    wanted = FastScorer(model, encoder).score(FEW).rewards
+    assert model.training
+    scorer = FastScorer(model, encoder)
+    scorer.fix_weights()
+    np.testing.assert_array_equal(scorer.score(FEW).rewards, wanted)
+    assert not model.training
+    with torch.no_grad():
+        model.output_layer.weight *= 2
+    np.testing.assert_array_equal(scorer.score(FEW).rewards, wanted)

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from rewardsmith.audit.absent import Absent
+from rewardsmith.audit.data.near_leakage import NearLeakage, find_near_leakage, near_leakage_findings
 from rewardsmith.audit.evaluate import evaluate_rewards, require_pairs, worst_first
 from rewardsmith.audit.evaluation import Evaluation, to_json
 from rewardsmith.audit.evaluation import as_json as evaluation_json
 from rewardsmith.audit.family import settle
-from rewardsmith.audit.gap import sample_preferences
-from rewardsmith.audit.items import items
-from rewardsmith.audit.near_leakage import NearLeakage, find_near_leakage, near_leakage_findings
+from rewardsmith.audit.heldout.gap import sample_preferences
+from rewardsmith.audit.heldout.slices import Slice, measure_slices, slice_findings
 from rewardsmith.audit.observations import distinct_conversations, observe, score_conversations
 from rewardsmith.audit.part import Part
 from rewardsmith.audit.probes.catalogue import CONTRASTS, PROBES
@@ -28,6 +28,7 @@ from rewardsmith.audit.probes.contrast import (
     make_contrasts,
 )
 from rewardsmith.audit.probes.finding import probe_finding
+from rewardsmith.audit.probes.items import items
 from rewardsmith.audit.probes.measure import (
     FEWEST_GROUPS,
     ProbeResult,
@@ -38,7 +39,6 @@ from rewardsmith.audit.probes.measure import (
     within_budget,
 )
 from rewardsmith.audit.probes.probe import Edit, Probe
-from rewardsmith.audit.slices import Slice, measure_slices, slice_findings
 from rewardsmith.core.conversation import Conversation
 from rewardsmith.core.errors import SettingsError
 from rewardsmith.core.finding import Finding

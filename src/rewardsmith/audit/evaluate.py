@@ -9,27 +9,33 @@ from typing import Any
 import numpy as np
 
 from rewardsmith.audit.absent import Absent
-from rewardsmith.audit.accuracy import (
+from rewardsmith.audit.certainty.calibration import calibration_findings, measure_calibration
+from rewardsmith.audit.certainty.disagreement import disagreement_findings, measure_disagreement
+from rewardsmith.audit.data.conflict import conflict_findings, measure_conflict
+from rewardsmith.audit.data.label_curve import (
+    Features,
+    Featuriser,
+    LabelCurve,
+    label_curve_findings,
+    measure_label_curve,
+)
+from rewardsmith.audit.data.leakage import find_leakage, leakage_findings
+from rewardsmith.audit.evaluation import Counts, Evaluation, PairScore
+from rewardsmith.audit.heldout.accuracy import (
     Accuracy,
     accuracy_findings,
     compare_with_floors,
     margin_histogram,
     measure_accuracy,
 )
-from rewardsmith.audit.calibration import calibration_findings, measure_calibration
-from rewardsmith.audit.conflict import conflict_findings, measure_conflict
-from rewardsmith.audit.disagreement import disagreement_findings, measure_disagreement
-from rewardsmith.audit.evaluation import Counts, Evaluation, PairScore
-from rewardsmith.audit.examples import pick_examples
-from rewardsmith.audit.gap import Gap, gap_findings, measure_gap, sample_preferences
-from rewardsmith.audit.health import health_findings, measure_health
-from rewardsmith.audit.label_curve import Features, Featuriser, LabelCurve, label_curve_findings, measure_label_curve
-from rewardsmith.audit.leakage import find_leakage, leakage_findings
-from rewardsmith.audit.lengths import length_findings, measure_lengths
+from rewardsmith.audit.heldout.examples import pick_examples
+from rewardsmith.audit.heldout.gap import Gap, gap_findings, measure_gap, sample_preferences
+from rewardsmith.audit.heldout.health import health_findings, measure_health
+from rewardsmith.audit.heldout.lengths import length_findings, measure_lengths
+from rewardsmith.audit.heldout.sources import measure_sources, source_findings
+from rewardsmith.audit.heldout.training_curves import TrainingCurves, read_training_curves
+from rewardsmith.audit.heldout.words import fit_words
 from rewardsmith.audit.observations import Observations, Rewards, distinct_conversations, observe, score_once
-from rewardsmith.audit.sources import measure_sources, source_findings
-from rewardsmith.audit.training_curves import TrainingCurves, read_training_curves
-from rewardsmith.audit.words import fit_words
 from rewardsmith.core.errors import DataError
 from rewardsmith.core.finding import Finding
 from rewardsmith.core.preference import Preference

@@ -10,18 +10,18 @@ from typing import Any
 import numpy as np
 
 from rewardsmith.audit.absent import Absent
-from rewardsmith.audit.accuracy import Accuracy, FloorComparison, MarginHistogram
-from rewardsmith.audit.calibration import Calibration
-from rewardsmith.audit.conflict import Conflict
-from rewardsmith.audit.disagreement import Disagreement
-from rewardsmith.audit.examples import Examples
-from rewardsmith.audit.gap import Gap
-from rewardsmith.audit.health import Health
-from rewardsmith.audit.label_curve import LabelCurve
-from rewardsmith.audit.leakage import Leakage
-from rewardsmith.audit.lengths import Lengths
-from rewardsmith.audit.sources import SourceAccuracy
-from rewardsmith.audit.training_curves import TrainingCurves
+from rewardsmith.audit.certainty.calibration import Calibration
+from rewardsmith.audit.certainty.disagreement import Disagreement
+from rewardsmith.audit.data.conflict import Conflict
+from rewardsmith.audit.data.label_curve import LabelCurve
+from rewardsmith.audit.data.leakage import Leakage
+from rewardsmith.audit.heldout.accuracy import Accuracy, FloorComparison, MarginHistogram
+from rewardsmith.audit.heldout.examples import Examples
+from rewardsmith.audit.heldout.gap import Gap
+from rewardsmith.audit.heldout.health import Health
+from rewardsmith.audit.heldout.lengths import Lengths
+from rewardsmith.audit.heldout.sources import SourceAccuracy
+from rewardsmith.audit.heldout.training_curves import TrainingCurves
 from rewardsmith.core.conversation import Message
 from rewardsmith.core.finding import Finding
 from rewardsmith.core.scores import Provenance

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rewardsmith.audit.absent import Absent
+from rewardsmith.audit.data.privacy import Exposure, find_personal_data, privacy_findings
 from rewardsmith.audit.observations import observe, score_once
 from rewardsmith.audit.part import Part
-from rewardsmith.audit.privacy import Exposure, find_personal_data, privacy_findings
 from rewardsmith.audit.probes.measure import measure_spread
-from rewardsmith.audit.rendering import check_rendering, rendering_findings
+from rewardsmith.audit.probes.rendering import check_rendering, rendering_findings
 from rewardsmith.core.preference import Preference
 from rewardsmith.core.scores import Scorer
 from rewardsmith.figures.pieces import Piece, Prose, Section, Table

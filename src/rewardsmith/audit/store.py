@@ -12,17 +12,22 @@ import orjson
 
 from rewardsmith.audit.audit import Audit
 from rewardsmith.audit.audit import as_json as audit_json
+from rewardsmith.audit.benchmarks.store import KIND as BENCHMARK_KIND
+from rewardsmith.audit.benchmarks.store import RESULT_NAME as BENCHMARK_NAME
 from rewardsmith.audit.evaluation import Evaluation, PairScore, as_json, to_json
-from rewardsmith.audit.report import Context, render_report
-from rewardsmith.audit.report_audit import render_audit
+from rewardsmith.audit.report.audit import render_audit
+from rewardsmith.audit.report.evaluation import Context, render_report
 from rewardsmith.core.errors import ArtefactError
 from rewardsmith.core.finding import Estimate, Finding
 from rewardsmith.core.manifest import Manifest
-from rewardsmith.core.store import read_manifest, verify_artefact, write_json, write_text, writing_artefact
+from rewardsmith.core.store import artefact_kind, verify_artefact, write_json, write_text, writing_artefact
 
 KIND = "evaluation"
 AUDIT_KIND = "audit"
 FINDINGS_NAMES: Mapping[str, str] = {KIND: "report.json", AUDIT_KIND: "audit.json"}
+"""What was measured on held-out pairs: kind of artefact → the file that holds it."""
+
+_FINDINGS_NAMES: Mapping[str, str] = {**FINDINGS_NAMES, BENCHMARK_KIND: BENCHMARK_NAME}
 """Kinds of artefact that hold findings → the file that holds them."""
 
 
@@ -61,14 +66,14 @@ def write_audit(audit: Audit, out: Path, *, context: Context | None = None) -> M
 
 
 def load_findings(folder: Path) -> tuple[Finding, ...]:
-    """The findings of an audit or of an evaluation, as they were written. What was not a number is NaN again.
+    """The findings of an audit, an evaluation or a benchmark, as they were written. What was no number is NaN again.
 
     Raises:
-        ArtefactError: The folder is neither, a file of it has changed, or the findings cannot be read.
+        ArtefactError: The folder is none of them, a file of it has changed, or the findings cannot be read.
     """
     kind = _kind(folder)
     verify_artefact(folder, kind)
-    path = folder / FINDINGS_NAMES[kind]
+    path = folder / _FINDINGS_NAMES[kind]
     try:
         values = json.loads(path.read_text("utf-8"))["findings"]
         return tuple(_finding(value) for value in values)
@@ -77,19 +82,15 @@ def load_findings(folder: Path) -> tuple[Finding, ...]:
 
 
 def _kind(folder: Path) -> str:
-    """Audit or evaluation; the error names what the folder is instead."""
+    """Audit, evaluation or benchmark; the error names what the folder is instead."""
+    wanted, fix = "an audit, an evaluation or a benchmark artefact", "run `rewardsmith audit … --out FOLDER`"
     try:
-        return read_manifest(folder, AUDIT_KIND).kind
+        kind = artefact_kind(folder)
     except ArtefactError as error:
-        if error.got == KIND:
-            return KIND
-        raise ArtefactError(
-            error.problem,
-            wanted="an audit or an evaluation artefact",
-            got=error.got,
-            where=str(folder),
-            fix="run `rewardsmith audit … --out FOLDER`",
-        ) from error
+        raise ArtefactError(error.problem, wanted=wanted, got=error.got, where=str(folder), fix=fix) from error
+    if kind not in _FINDINGS_NAMES:
+        raise ArtefactError("wrong kind of artefact", wanted=wanted, got=kind, where=str(folder), fix=fix)
+    return kind
 
 
 def _finding(value: Mapping[str, Any]) -> Finding:

@@ -35,6 +35,10 @@ def audit(
     search: Annotated[
         bool, typer.Option("--search", help="Search for phrases that raise the reward of bad answers.")
     ] = False,
+    search_texts: Annotated[
+        int | None,
+        typer.Option("--search-texts", metavar="TEXTS", help="With --search: most texts to score for it (4,000)."),
+    ] = None,
     transfer: Annotated[
         str | None,
         typer.Option("--transfer", metavar="MODEL", help="With --search: does this model fall for them too?"),
@@ -60,8 +64,8 @@ def audit(
     """Accuracy and shortcuts, and what the reward does when answers are changed in ways that should (not) matter."""
     from rewardsmith.audit.audit import BUDGET
     from rewardsmith.audit.audit import as_json as audit_json
-    from rewardsmith.audit.audit_table import probes_table
-    from rewardsmith.audit.summary_table import findings_table, summary_table
+    from rewardsmith.audit.report.probes_table import probes_table
+    from rewardsmith.audit.report.summary_table import findings_table, summary_table
     from rewardsmith.pipeline.audit import audit_model
     from rewardsmith.pipeline.further_parts import Further
 
@@ -73,7 +77,16 @@ def audit(
         source=source,
         probes=probe or (),
         budget=budget or BUDGET,
-        further=Further(pressure, fresh, policy, search, transfer, problems, persona),
+        further=Further(
+            pressure=pressure,
+            fresh=fresh,
+            policy=policy,
+            search=search,
+            search_texts=search_texts,
+            transfer=transfer,
+            problems=problems,
+            persona=persona,
+        ),
         cache=cache,
         precision=precision,
     )

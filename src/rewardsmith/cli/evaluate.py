@@ -25,7 +25,7 @@ def evaluate(
 ) -> None:
     """Held-out accuracy beside what trivial scorers get, calibration, shortcuts, and examples to read."""
     from rewardsmith.audit.evaluation import as_json as evaluation_json
-    from rewardsmith.audit.summary_table import findings_table, summary_table
+    from rewardsmith.audit.report.summary_table import findings_table, summary_table
     from rewardsmith.pipeline.evaluate import evaluate_model
 
     source = {"layout": layout, "rating": rating, "split": split}

@@ -11,7 +11,7 @@ from rewardsmith.cli.options import Json, Out
 from rewardsmith.cli.output import console, print_json, print_table
 
 Audits = Annotated[
-    list[Path], typer.Argument(metavar="AUDIT...", help="Folders of audits or evaluations, all of one model.")
+    list[Path], typer.Argument(metavar="AUDIT...", help="Folders of audits, evaluations or benchmarks of one model.")
 ]
 PolicyName = Annotated[
     str, typer.Option("--policy", metavar="NAME|FILE", help="research, rerank, optimise, or a YAML file.")

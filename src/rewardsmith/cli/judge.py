@@ -86,7 +86,7 @@ def evaluate(
 ) -> None:
     """Agreement with the labels, consistency over the order of the answers, and what it cost, round by round."""
     from rewardsmith.audit.evaluation import to_json
-    from rewardsmith.audit.judged_table import judged_table
+    from rewardsmith.audit.report.judged_table import judged_table
     from rewardsmith.pipeline.judge import evaluate_judge
 
     source = {"layout": layout, "rating": rating, "split": split}

@@ -12,16 +12,21 @@ from rewardsmith import __version__
 from rewardsmith.cli import (
     audit,
     benchmark,
+    best_of,
     compare,
     data,
     ensemble,
     evaluate,
+    export,
     gate,
     implicit,
     judge,
     merge,
+    optimise,
     run,
     score,
+    serve,
+    serve_key,
     train,
 )
 from rewardsmith.core.errors import RewardsmithError
@@ -75,6 +80,11 @@ app.command("gate")(gate.gate)
 app.command("report")(gate.report)
 app.command("compare")(compare.compare)
 app.command("score")(score.score)
+app.command("export")(export.export)
+app.command("best-of")(best_of.best_of)
+app.command("optimise")(optimise.optimise)
+app.command("serve")(serve.serve)
+app.command("serve-key")(serve_key.serve_key)
 
 
 def main() -> None:

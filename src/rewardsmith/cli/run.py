@@ -29,7 +29,7 @@ def run(
     """
     # torch and transformers take seconds to import; `--help` should not.
     from rewardsmith.audit.evaluation import as_json as evaluation_json
-    from rewardsmith.audit.summary_table import findings_table, summary_table
+    from rewardsmith.audit.report.summary_table import findings_table, summary_table
     from rewardsmith.pipeline.load import load_recipe
     from rewardsmith.pipeline.plan import plan_run
     from rewardsmith.pipeline.run import StageResult

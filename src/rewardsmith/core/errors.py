@@ -6,15 +6,29 @@ RewardsmithError            exit  http
 ├── ModelError                4    422   a model folder, a head or a tokenizer cannot be used
 │   └── OverlengthError       4    413   a text has more tokens than the model takes
 ├── ArtefactError             5    409   a folder is not the artefact that the stage wanted
-│   └── FullDiskError         5    507   there is no room for what the stage writes
+│   ├── FullDiskError         5    507   there is no room for what the stage writes
+│   └── MissingArtefactError  5    404   there is no such artefact
 ├── MissingDependencyError    6    501   an optional package is not installed
-└── JudgeError               10    502   a judge cannot be asked, or what it says holds no verdict
+├── JudgeError               10    502   a judge cannot be asked, or what it says holds no verdict
+└── ServingError             11    500   a server cannot answer a request
+    ├── UnauthorizedError    11    401   no key, or one that is not known
+    ├── ForbiddenError       11    403   a known key that may not do that
+    ├── UnknownModelError    11    404   no model of that name is served
+    ├── TooLargeError        11    413   more bytes, texts or tokens than a request may have
+    ├── SlowClientError      11    408   the body of a request did not arrive in time
+    ├── OverloadError        11    429   there is too much to do; says when to come again
+    │   └── RateLimitError   11    429   a client has used up what it may
+    ├── WorkerError          11    503   the model's process failed, or the model is not ready
+    └── DeadlineError        11    504   the answer took longer than the server waits
 
 Exit codes 7, 8 and 9 are answers, not errors: a model failed its gate, the evidence does not suffice (both
-`gate.verdict`), a candidate is worse than the incumbent (`gate.comparison`).
+`gate.verdict`), a candidate is worse than the incumbent (`gate.comparison`), or an export than its source
+(`pipeline.export`).
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 
 class RewardsmithError(Exception):
@@ -99,6 +113,12 @@ class FullDiskError(ArtefactError):
     http_status = 507
 
 
+class MissingArtefactError(ArtefactError):
+    """There is no such artefact."""
+
+    http_status = 404
+
+
 class MissingDependencyError(RewardsmithError):
     """An optional package is needed and not installed."""
 
@@ -111,6 +131,74 @@ class JudgeError(RewardsmithError):
 
     exit_code = 10
     http_status = 502
+
+
+class ServingError(RewardsmithError):
+    """A server cannot answer a request."""
+
+    exit_code = 11
+
+
+class UnauthorizedError(ServingError):
+    """The request names no key, or one that is not known."""
+
+    http_status = 401
+
+
+class ForbiddenError(ServingError):
+    """The key is known, and may not do that."""
+
+    http_status = 403
+
+
+class UnknownModelError(ServingError):
+    """No model of that name is served."""
+
+    http_status = 404
+
+
+class TooLargeError(ServingError):
+    """A request has more bytes, texts or tokens than it may."""
+
+    http_status = 413
+
+
+class OverloadError(ServingError):
+    """There is too much to do; nothing of the request was begun.
+
+    Args:
+        problem: What happened.
+        retry_after_s: When there may be room, in seconds from now.
+        **details: See `RewardsmithError`.
+    """
+
+    http_status = 429
+
+    def __init__(self, problem: str, *, retry_after_s: float = 1.0, **details: Any) -> None:
+        self.retry_after_s = retry_after_s
+        super().__init__(problem, **details)
+
+
+class RateLimitError(OverloadError):
+    """A client has used up the requests or tokens that it may have in this time."""
+
+
+class SlowClientError(ServingError):
+    """The body of a request did not arrive in time."""
+
+    http_status = 408
+
+
+class WorkerError(ServingError):
+    """The model's process failed on the request, or the model is not ready."""
+
+    http_status = 503
+
+
+class DeadlineError(ServingError):
+    """The answer took longer than the server waits."""
+
+    http_status = 504
 
 
 def shorten(value: object, max_chars: int = 200) -> str:

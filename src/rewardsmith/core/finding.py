@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -35,7 +36,8 @@ class Finding:
     """One thing that an audit looked at.
 
     Attributes:
-        name: Dotted, stable: `accuracy.heldout`, `length.correlation`.
+        name: Stable; parts in small letters and digits, `_` inside a part and `.` between two: `gap.train_heldout`.
+            The last part may be a name of the user's own, verbatim: `source.accuracy.<source>`.
         estimate: The measured value.
         severity: `info` where nothing is wrong.
         summary: One sentence for a person.
@@ -53,3 +55,10 @@ class Finding:
     examples: tuple[str, ...] = field(default_factory=tuple)
     p_value: float | None = None
     unit: str = ""
+
+
+def finding_name(family: str, *parts: str) -> str:
+    """The name of a finding about things that have names for people: `accuracy.over`, `longer wins` →
+    `accuracy.over.longer_wins`.
+    """
+    return ".".join([family, *(re.sub(r"[^a-z0-9]+", "_", part.lower()).strip("_") for part in parts)])

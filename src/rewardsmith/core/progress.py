@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -12,10 +13,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 T = TypeVar("T")
 
+NO_BARS = "REWARDSMITH_NO_BARS"
+"""Environment variable: where it is set, as in a server's processes, there are no bars even in a terminal."""
+
 
 def track(items: Iterable[T], description: str, total: int | None = None) -> Iterator[T]:
     """Yield `items`, with a progress bar on standard error where that is a terminal."""
-    if not sys.stderr.isatty():
+    if not _is_watched():
         yield from items
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -41,7 +45,7 @@ class TokenBar:
         self._tokens = 0
         self._seconds = 0.0
         self._entered = 0.0
-        if sys.stderr.isatty():
+        if _is_watched():
             columns = (
                 TextColumn("{task.description}"),
                 BarColumn(),
@@ -70,3 +74,7 @@ class TokenBar:
             seconds = self._seconds + time.perf_counter() - self._entered
             speed = f"{self._tokens / seconds:,.0f} tokens/s" if self._tokens else ""
             self._progress.update(self._task, advance=items, speed=speed)
+
+
+def _is_watched() -> bool:
+    return sys.stderr.isatty() and NO_BARS not in os.environ

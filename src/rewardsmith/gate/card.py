@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rewardsmith.audit.evaluation import to_json
-from rewardsmith.audit.report import flat_rows
+from rewardsmith.audit.report.evaluation import flat_rows
 from rewardsmith.core.conversation import assistant
 from rewardsmith.core.finding import Estimate, Finding, Severity
 from rewardsmith.figures import wording

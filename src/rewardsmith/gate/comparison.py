@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Bool, Float64
 
 from rewardsmith.audit.evaluation import to_json
-from rewardsmith.audit.lengths import length_matched
+from rewardsmith.audit.heldout.lengths import length_matched
 from rewardsmith.audit.observations import Observations
 from rewardsmith.core.errors import DataError
 from rewardsmith.core.finding import Estimate

@@ -24,6 +24,8 @@ from rewardsmith.gate.model_card import render_model_card
 from rewardsmith.gate.policy import Policy
 from rewardsmith.gate.verdict import Verdict, as_json
 from rewardsmith.models.checkpoint import weights_digest
+from rewardsmith.scoring.families.spec import read_spec
+from rewardsmith.scoring.load import load_scorer
 
 KIND = "verdict"
 CARD_KIND = "report-card"
@@ -49,19 +51,20 @@ def load_policy(name: str) -> Policy:
 
 
 def load_evidence(folders: Sequence[Path], *, model: Path | None = None) -> Evidence:
-    """The findings of audits and evaluations of one model, whose files must be as they were written.
+    """The findings of audits, evaluations and benchmarks of one model, whose files must be as they were written.
 
     Args:
-        folders: At least one audit or evaluation artefact.
+        folders: At least one audit, evaluation or benchmark artefact. The first that names the model, its recipe and
+            its data says what they are; a benchmark does not.
         model: Checkpoint that is about to be used; its weights must be those that were audited.
 
     Raises:
-        ArtefactError: A folder is neither, a file of it has changed, or not all are about the same weights.
+        ArtefactError: A folder is none of them, a file of it has changed, or not all are about the same weights.
     """
     findings = tuple(finding for folder in folders for finding in load_findings(folder))
     manifests = [read_manifest(folder, artefact_kind(folder)) for folder in folders]
     digest = _one_model(folders, manifests)
-    if model is not None and (got := weights_digest(model)) != digest:
+    if model is not None and (got := _model_digest(model)) != digest:
         raise ArtefactError(
             "the audit is of another model",
             wanted=f"weights {digest[:12]}",
@@ -69,7 +72,7 @@ def load_evidence(folders: Sequence[Path], *, model: Path | None = None) -> Evid
             where=str(model),
             fix="audit this model",
         )
-    first = manifests[0]
+    first = next((manifest for manifest in manifests if "name" in manifest.config), manifests[0])
     recipe = first.config.get("recipe") or {}
     names = _distinct_names([manifest.kind for manifest in manifests])
     data = {"data": first.parents["data"]} if "data" in first.parents else {}
@@ -87,6 +90,11 @@ def load_evidence(folders: Sequence[Path], *, model: Path | None = None) -> Evid
         seed=first.seed,
         folders=tuple(str(folder) for folder in folders),
     )
+
+
+def _model_digest(model: Path) -> str:
+    """As its scores say it. That of a family covers members, rule and scale, and only the loaded scorer knows it."""
+    return weights_digest(model) if read_spec(model) is None else load_scorer(model).score([]).provenance.model_digest
 
 
 def _one_model(folders: Sequence[Path], manifests: Sequence[Manifest]) -> str:

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from rewardsmith.audit.audit import BUDGET, Audit, run_audit
+from rewardsmith.audit.certainty.uncertainty import uncertainty_part
+from rewardsmith.audit.heldout.prior import prior_part
 from rewardsmith.audit.part import Part
-from rewardsmith.audit.prior import prior_part
 from rewardsmith.audit.standing_parts import privacy_part, rendering_part
 from rewardsmith.audit.store import AUDIT_KIND, write_audit
-from rewardsmith.audit.uncertainty import uncertainty_part
 from rewardsmith.core.scores import Relative, Scorer
 from rewardsmith.core.store import require_replaceable
 from rewardsmith.pipeline.evaluate import Pairs, context_of, model_manifest, read_pairs
@@ -22,6 +22,7 @@ from rewardsmith.pipeline.own_probes import chosen_probes
 from rewardsmith.scoring.engine import FastScorer, Precision
 from rewardsmith.scoring.families.judge.load import keeps_paid_replies
 from rewardsmith.scoring.load import load_scorer
+from rewardsmith.scoring.remote import is_address
 from rewardsmith.training.precision import bf16_pays
 
 
@@ -42,19 +43,14 @@ def audit_model(
 
     Args:
         model: Checkpoint folder or hub id.
-        data: A preferences artefact (its held-out side; its training side serves the gap and the leakage checks where
-            the model was trained on it), or any source of pairs.
+        data: A preferences artefact (its held-out side, beside the training side), or any source of pairs.
         source: Further keys of `SourceSettings` (layout, rating, split, …), where `data` is not an artefact.
-        probes: Names of probes, or of their families (`format`); all of them, and the checks of rendering and privacy,
-            where there is none.
+        probes: Names or families of probes; all, and the checks of rendering and privacy, where there is none.
         budget: Texts that the probes may ask to be scored beside the held-out ones.
         further: What else to look at: pressure, a fresh slice, the policy's lineage, adversarial search.
         cache: Folder that keeps rewards for later audits and for `rewardsmith score`. Where absent they lie in
             `<out>.work` until the report is written, so that an audit that was killed goes on where it was.
-
-        precision: Arithmetic inside the network. `auto` is bf16 for an encoder where the processor multiplies it
-            faster: an audit scores many texts, and looks for shifts that are many times its rounding. A decoder's
-            rewards move too far in bf16 for that.
+        precision: Arithmetic inside the network; `auto` is bf16 for an encoder where the processor gains from it.
 
     Raises:
         ModelError: No usable reward model is there.
@@ -62,13 +58,16 @@ def audit_model(
         SettingsError: A probe is unknown, or the budget is too small for them.
         ArtefactError: `out` holds something that is not an audit.
     """
+    source = source or {}
     made, contrasts = chosen_probes(probes, problems=further.problems, persona=further.persona, seed=seed)
     if out is not None:
         require_replaceable(out, AUDIT_KIND)
     trained = model_manifest(Path(model))
-    pairs = read_pairs(data, source or {}, trained)
-    with _keeping_rewards(cache, out, keeps=keeps_paid_replies(Path(model))) as rewards:
+    pairs = read_pairs(data, source, trained)
+    with _keeping_rewards(cache, out, keeps=_keeps_rewards(model)) as rewards:
         scorer = _scorer(model, precision=precision, cache=rewards)
+        parts = [] if probes else _standing_parts(scorer, pairs, seed=seed)
+        parts += further_parts(further, model=model, scorer=scorer, pairs=pairs, source=source, seed=seed)
         audit = run_audit(
             scorer,
             pairs.heldout,
@@ -76,23 +75,27 @@ def audit_model(
             probes=made,
             contrasts=contrasts,
             budget=budget,
-            parts=_parts(
-                scorer, pairs, further=further, model=model, source=source or {}, seed=seed, standing=not probes
-            ),
+            parts=parts,
             seed=seed,
         )
         if out is not None:
-            context = context_of("audit", model, data, out=out, trained=trained, pairs=pairs)
-            write_audit(audit, out, context=context)
+            write_audit(audit, out, context=context_of("audit", model, data, out=out, trained=trained, pairs=pairs))
     return audit
 
 
 def _scorer(model: str | Path, *, precision: Literal["auto", "float32", "bf16"], cache: Path | None) -> Scorer:
+    """An audit scores many texts and looks for shifts that are many times the rounding of bf16 in an encoder; a
+    decoder's rewards move too far in it."""
     exact: Precision = "float32" if precision == "auto" else precision
     scorer = load_scorer(model, overlength="truncate", cache=cache, precision=exact)
     if precision == "auto" and isinstance(scorer, FastScorer) and not scorer.model.is_decoder and bf16_pays():
         return load_scorer(model, overlength="truncate", cache=cache, precision="bf16")
     return scorer
+
+
+def _keeps_rewards(model: str | Path) -> bool:
+    """Whether the scorer remembers by itself: a judge behind an endpoint does, and so does a server of rewards."""
+    return is_address(model) or keeps_paid_replies(Path(model))
 
 
 @contextlib.contextmanager
@@ -105,29 +108,6 @@ def _keeping_rewards(cache: Path | None, out: Path | None, *, keeps: bool = Fals
     work = out.with_name(f"{out.name}.work")
     yield work
     shutil.rmtree(work, ignore_errors=True)
-
-
-def _parts(
-    scorer: Scorer,
-    pairs: Pairs,
-    *,
-    further: Further,
-    model: str | Path,
-    source: Mapping[str, Any],
-    seed: int,
-    standing: bool,
-) -> list[Part]:
-    """What is looked at beside the probes: the standing parts where they are wanted, and what was asked for."""
-    asked = further_parts(
-        further,
-        model=model,
-        scorer=scorer,
-        heldout=pairs.heldout,
-        train=pairs.train,
-        source=source,
-        seed=seed,
-    )
-    return [*(_standing_parts(scorer, pairs, seed=seed) if standing else ()), *asked]
 
 
 def _standing_parts(scorer: Scorer, pairs: Pairs, *, seed: int) -> list[Part]:

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from rewardsmith.audit.data.label_curve import Featuriser
 from rewardsmith.audit.evaluate import evaluate
 from rewardsmith.audit.evaluation import Evaluation
-from rewardsmith.audit.label_curve import Featuriser
-from rewardsmith.audit.report import Context
+from rewardsmith.audit.report.evaluation import Context
 from rewardsmith.audit.store import load_training_log, write_evaluation
 from rewardsmith.core.errors import ArtefactError, DataError, ModelError
 from rewardsmith.core.manifest import Manifest
@@ -28,6 +28,7 @@ from rewardsmith.preferences.settings import DataSettings, SourceSettings
 from rewardsmith.preferences.store import KIND as DATA_KIND
 from rewardsmith.preferences.store import load_judged, load_table
 from rewardsmith.scoring.engine import FastScorer
+from rewardsmith.scoring.families.exported import KIND as EXPORTED_KIND
 from rewardsmith.scoring.families.judge.load import KIND as JUDGE_KIND
 from rewardsmith.scoring.load import load_scorer
 from rewardsmith.text.encoder import ConversationEncoder
@@ -96,8 +97,8 @@ def evaluate_model(
 
 
 def model_manifest(folder: Path) -> Manifest | None:
-    """The manifest of a model that this tool trained; none of any other checkpoint, nor of a judge."""
-    if not (folder / MANIFEST_NAME).is_file() or artefact_kind(folder) == JUDGE_KIND:
+    """The manifest of a model that this tool trained; none of any other checkpoint, a judge or an exported model."""
+    if not (folder / MANIFEST_NAME).is_file() or artefact_kind(folder) in (JUDGE_KIND, EXPORTED_KIND):
         return None
     return read_manifest(folder, MODEL_KIND)
 

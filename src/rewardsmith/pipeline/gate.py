@@ -14,7 +14,7 @@ def gate_model(folders: Sequence[Path], *, policy: str, out: Path | None = None,
     """Hold the findings of audits against a policy, and write the verdict to `out` where that is given.
 
     Args:
-        folders: Audit or evaluation artefacts of one model.
+        folders: Audit, evaluation or benchmark artefacts of one model.
         policy: Name of a policy that comes with rewardsmith, or a YAML file.
         model: Checkpoint that is about to be used; its weights must be those that were audited.
 

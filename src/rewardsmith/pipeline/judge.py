@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rewardsmith.audit.gap import sample_preferences
-from rewardsmith.audit.judged_pairs import JudgedPairs, judge_pairs
+from rewardsmith.audit.heldout.gap import sample_preferences
+from rewardsmith.audit.heldout.judged_pairs import JudgedPairs, judge_pairs
 from rewardsmith.core.errors import ModelError
 from rewardsmith.core.manifest import Manifest
 from rewardsmith.core.store import read_manifest, writing_artefact

@@ -7,11 +7,11 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from rewardsmith.audit.persona import persona_probe, persona_rows
 from rewardsmith.audit.probes.catalogue import CONTRASTS, PROBES, select
 from rewardsmith.audit.probes.contrast import ContrastProbe
-from rewardsmith.audit.probes.opinion import facts_of, opinion_probes
 from rewardsmith.audit.probes.probe import Probe
+from rewardsmith.audit.probes.talk.opinion import facts_of, opinion_probes
+from rewardsmith.audit.probes.talk.persona import persona_probe, persona_rows
 from rewardsmith.preferences.load import iter_rows
 from rewardsmith.preferences.settings import SourceSettings
 

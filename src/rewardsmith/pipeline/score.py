@@ -76,7 +76,7 @@ def score_file(
     """
     scorer = load_scorer(model, engine=engine, overlength=overlength, cache=cache)
     with _writing(out) as sink:
-        for line in scored_lines(scorer, _rows(source)):
+        for line in scored_lines(scorer, source_rows(source)):
             sink.write(line)
             if out is None:
                 sink.flush()
@@ -96,8 +96,40 @@ def scored_lines(scorer: Scorer, rows: Iterable[RawRow]) -> Iterator[bytes]:
         DataError: A row cannot be read; its file and line are named.
         OverlengthError: A conversation is too long for the scorer; file and line of its row are named.
     """
+    return lines_of(scorer, read_asked(rows))
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a row asks for.
+
+    Attributes:
+        id: Its own id, else the number of its line.
+        where: File and line.
+        conversations: By the name of the reward.
+    """
+
+    id: Any
+    where: str
+    conversations: dict[str, Conversation]
+
+
+def read_asked(rows: Iterable[RawRow]) -> Iterator[Asked]:
+    """What each row asks for.
+
+    Raises:
+        DataError: A row cannot be read; its file and line are named.
+    """
+    for row in rows:
+        where = f"{row.file}:{row.line}"
+        values = _values(row)
+        yield Asked(values.get("id", row.line), where, read_conversations(values, where=where))
+
+
+def lines_of(scorer: Scorer, rows: Iterable[Asked]) -> Iterator[bytes]:
+    """`scored_lines` of rows that were read before."""
     # The scorer reads a window ahead of the lines that are written.
-    ahead, behind = tee(_read(rows))
+    ahead, behind = tee(rows)
     scored = _scored(scorer, (each for asked in ahead for each in asked.conversations.values()))
     for asked in behind:
         try:
@@ -110,22 +142,6 @@ def scored_lines(scorer: Scorer, rows: Iterable[RawRow]) -> Iterator[bytes]:
         yield orjson.dumps({"id": asked.id} | _values_of(found)) + b"\n"
     # All that was read is written. What stopped the reading, if anything, the scorer has still to say.
     next(scored, None)
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """What a row asks for."""
-
-    id: Any
-    where: str
-    conversations: dict[str, Conversation]
-
-
-def _read(rows: Iterable[RawRow]) -> Iterator[_Asked]:
-    for row in rows:
-        where = f"{row.file}:{row.line}"
-        values = _values(row)
-        yield _Asked(values.get("id", row.line), where, read_conversations(values, where=where))
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +212,8 @@ def _nested(values: dict[str, Any]) -> dict[str, Any]:
     return {"rewards": listed} if listed else values
 
 
-def _rows(source: str) -> Iterator[RawRow]:
+def source_rows(source: str) -> Iterator[RawRow]:
+    """The rows of a file, a folder or a hub id, or of standard input where `source` is `-`."""
     if source == "-":
         return read_json_lines(sys.stdin.buffer, "standard input")
     return iter_rows(SourceSettings(path=source))

@@ -11,7 +11,7 @@ from jaxtyping import Float32
 from rewardsmith.core.conversation import Conversation
 from rewardsmith.core.scores import Provenance, Scores
 from rewardsmith.models.reward_model import RewardModel
-from rewardsmith.scoring.limits import Overlength
+from rewardsmith.scoring.limits import Ids, Overlength
 from rewardsmith.scoring.statistics import ScoringStatistics
 from rewardsmith.scoring.values import Precision, TextValues
 from rewardsmith.text.encoder import ConversationEncoder
@@ -87,6 +87,11 @@ class FastScorer:
         """What was asked for, found and computed so far."""
         return self._values.statistics
 
+    def fix_weights(self) -> None:
+        """Nobody changes the model from now on, as in a server: calls do not look whether somebody did, and leave it in
+        evaluation mode."""
+        self._values.fix_weights()
+
     def score(self, conversations: Sequence[Conversation]) -> Scores:
         """One reward a conversation, in order.
 
@@ -94,6 +99,17 @@ class FastScorer:
             OverlengthError: A conversation is too long, and truncation was not asked for.
         """
         rewards = self._values.rewards(conversations)
+        return Scores(np.array(rewards, dtype=np.float32), self.provenance)
+
+    def score_ids(self, sequences: Sequence[Ids]) -> Scores:
+        """One reward a sequence of token ids, in order; see `TokenScorer`.
+
+        Raises:
+            DataError: A sequence is empty, or holds an id that the model has no embedding for.
+            OverlengthError: A sequence is too long, and truncation was not asked for.
+        """
+        self._values.require_known(sequences)
+        rewards = self._values.of_ids(sequences, is_reward=True)
         return Scores(np.array(rewards, dtype=np.float32), self.provenance)
 
     def score_stream(
@@ -115,5 +131,12 @@ class FastScorer:
 
     def features(self, conversations: Sequence[Conversation]) -> Float32[np.ndarray, "conversation hidden"]:
         """What the last layer reads, one row a conversation, in order. Features are not remembered."""
-        rows = self._values.features(conversations)
+        return self._stacked(self._values.features(conversations))
+
+    def features_ids(self, sequences: Sequence[Ids]) -> Float32[np.ndarray, "sequence hidden"]:
+        """The same of token ids; see `score_ids`."""
+        self._values.require_known(sequences)
+        return self._stacked(self._values.of_ids(sequences, is_reward=False))
+
+    def _stacked(self, rows: Sequence[np.ndarray]) -> Float32[np.ndarray, "row hidden"]:
         return np.stack(rows) if rows else np.empty((0, self.model.output_layer.in_features), dtype=np.float32)

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Int32
 
-from rewardsmith.core.errors import OverlengthError
+from rewardsmith.core.errors import DataError, OverlengthError
 
 Overlength = Literal["raise", "truncate"]
 Ids = Int32[np.ndarray, " token"]
@@ -46,6 +46,29 @@ def within(
             n_cut += 1
         kept.append(ids)
     return kept, n_cut
+
+
+def require_known(sequences: Sequence[Ids], *, vocabulary: int) -> None:
+    """Refuse what a model cannot read, before it fails in the middle of a batch.
+
+    Args:
+        vocabulary: Number of the model's embeddings.
+
+    Raises:
+        DataError: A sequence is empty, or holds an id that the model has no embedding for.
+    """
+    for number, ids in enumerate(sequences):
+        if len(ids) == 0:
+            raise DataError("a text without tokens", wanted="at least one token", where=f"text {number}")
+        low, high = int(ids.min()), int(ids.max())
+        if low < 0 or high >= vocabulary:
+            raise DataError(
+                "the model has no such token",
+                wanted=f"ids from 0 to {vocabulary - 1}",
+                got=low if low < 0 else high,
+                where=f"text {number}",
+                fix="use the tokenizer that lies by the model",
+            )
 
 
 def _cut(ids: Ids, *, max_tokens: int, bos_id: int | None) -> Ids:

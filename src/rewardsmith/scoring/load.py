@@ -8,12 +8,24 @@ from typing import Any, Literal
 
 from rewardsmith.core.errors import ModelError
 from rewardsmith.core.scores import Scorer
+from rewardsmith.scoring.client import load_remote
 from rewardsmith.scoring.engine import Precision
-from rewardsmith.scoring.families import adapters, attributes, ensemble, generative, implicit, merged, process, residual
+from rewardsmith.scoring.families import (
+    adapters,
+    attributes,
+    ensemble,
+    exported,
+    generative,
+    implicit,
+    merged,
+    process,
+    residual,
+)
 from rewardsmith.scoring.families.judge import load as judge
 from rewardsmith.scoring.families.spec import SPEC_NAME, read_spec
 from rewardsmith.scoring.limits import Overlength
 from rewardsmith.scoring.options import ScoringOptions
+from rewardsmith.scoring.remote import is_address
 from rewardsmith.scoring.single import load_single
 
 
@@ -28,10 +40,11 @@ def load_scorer(
     precision: Precision = "float32",
     cache: str | Path | None = None,
 ) -> Scorer:
-    """The scorer at `path`: a single reward model, or what `scorer.json` in that folder says.
+    """The scorer at `path`: a single reward model, what `scorer.json` in that folder says, or a server's.
 
     Args:
-        path: Folder, or hub id of a single reward model.
+        path: Folder, hub id of a single reward model, or URL of a server (`http://127.0.0.1:8000`, with `#name` for
+            another model than its first).
         engine: `fast` is fast; `reference` scores one conversation at a time in float32.
         device: `cpu`, `cuda`, …; the GPU where there is one, if absent.
         max_tokens: Longest conversation; what the model was trained on, else what it can take, if absent.
@@ -43,7 +56,8 @@ def load_scorer(
     Raises:
         ModelError: No usable scorer is there, or its chat template has changed since training.
         SettingsError: `engine` is unknown, `max_tokens` is more than the model has positions for, or the cache cannot
-            be used.
+            be used; or an option is given that is a server's own affair.
+        ServingError: The server does not answer, or has no such model.
     """
     options = ScoringOptions(
         engine=engine,
@@ -59,6 +73,8 @@ def load_scorer(
 
 def load_with(path: str | Path, options: ScoringOptions) -> Scorer:
     """`load_scorer` with its options in one piece, as families hand them on to their members."""
+    if is_address(path):
+        return load_remote(str(path), options)
     spec = read_spec(Path(path))
     return load_single(path, options) if spec is None else _load_family(Path(path), spec, options)
 
@@ -84,6 +100,8 @@ def _load_family(folder: Path, spec: Mapping[str, Any], options: ScoringOptions)
             return generative.load(folder, spec, options)
         case "implicit":
             return implicit.load(folder, spec, options)
+        case exported.FAMILY:
+            return exported.load(folder, spec, options)
         case judge.FAMILY:
             return judge.load(folder, spec, options)
         case other:

@@ -51,6 +51,7 @@ class Passes:
         self._token_budget = token_budget
         self._uses_bf16 = uses_bf16
         self._packs = True
+        self._is_fixed = False
         self._longest_tried = 0
         self._bfloat16 = Bfloat16Weights(_backbones(model))
         if model.device.type == "cpu":
@@ -59,15 +60,10 @@ class Passes:
     def run(self, sequences: Sequence[Ids], *, is_reward: bool, on_pass: OnPass) -> None:
         """Hand the rewards, or the features, of at least one sequence to `on_pass`, each once."""
         self._try_packing(sequences)
-        was_training = self._model.training
-        self._model.eval()
-        try:
-            with self._precision(), torch.inference_mode():
-                for batch in self._plan(sequences):
-                    values, tokens = self._batch([sequences[index] for index in batch], is_reward=is_reward)
-                    on_pass(batch, values, tokens)
-        finally:
-            self._model.train(was_training)
+        with self._evaluating(), self._precision(), torch.inference_mode():
+            for batch in self._plan(sequences):
+                values, tokens = self._batch([sequences[index] for index in batch], is_reward=is_reward)
+                on_pass(batch, values, tokens)
 
     def _try_packing(self, sequences: Sequence[Ids]) -> None:
         """Try the longest sequence, wherever it is longer than all that were tried: a window may be too narrow."""
@@ -115,12 +111,29 @@ class Passes:
         return torch.from_numpy(values).to(self._model.device)
 
     @contextlib.contextmanager
+    def _evaluating(self) -> Iterator[None]:
+        if self._is_fixed:
+            yield
+            return
+        was_training = self._model.training
+        self._model.eval()
+        try:
+            yield
+        finally:
+            self._model.train(was_training)
+
+    @contextlib.contextmanager
     def _precision(self) -> Iterator[None]:
         if not self._uses_bf16:
             yield
             return
         with self._bfloat16.in_place(), torch.autocast(self._model.device.type, dtype=torch.bfloat16):
             yield
+
+    def fix(self) -> None:
+        """The model stays in evaluation mode from now on."""
+        self._model.eval()
+        self._is_fixed = True
 
     def forget_weights(self) -> None:
         """The model's weights have changed: whatever was made of them is made again."""

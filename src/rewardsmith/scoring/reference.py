@@ -11,7 +11,7 @@ from jaxtyping import Float32
 from rewardsmith.core.conversation import Conversation
 from rewardsmith.core.scores import Provenance, Scores
 from rewardsmith.models.reward_model import RewardModel
-from rewardsmith.scoring.limits import Overlength, within
+from rewardsmith.scoring.limits import Ids, Overlength, require_known, within
 from rewardsmith.scoring.provenance import state_digest
 from rewardsmith.text.encoder import ConversationEncoder
 
@@ -51,14 +51,27 @@ class ReferenceScorer:
         Raises:
             OverlengthError: A conversation is too long, and truncation was not asked for.
         """
-        features = self.features(conversations)
-        with torch.inference_mode():
-            rewards = [self._readout(row) for row in features]
-        return Scores(np.array(rewards, dtype=np.float32), self._provenance)
+        return self._scores(self.features(conversations))
+
+    def score_ids(self, sequences: Sequence[Ids]) -> Scores:
+        """One reward a sequence of token ids, in order; see `TokenScorer`.
+
+        Raises:
+            DataError: A sequence is empty, or holds an id that the model has no embedding for.
+            OverlengthError: A sequence is too long, and truncation was not asked for.
+        """
+        return self._scores(self.features_ids(sequences))
 
     def features(self, conversations: Sequence[Conversation]) -> Float32[np.ndarray, "conversation hidden"]:
         """What the last layer reads, one row a conversation."""
-        encoded = self.encoder.encode(conversations)
+        return self._features(self.encoder.encode(conversations))
+
+    def features_ids(self, sequences: Sequence[Ids]) -> Float32[np.ndarray, "sequence hidden"]:
+        """The same of token ids; see `score_ids`."""
+        require_known(sequences, vocabulary=self.model.config.get_text_config().vocab_size)
+        return self._features(sequences)
+
+    def _features(self, encoded: Sequence[Ids]) -> Float32[np.ndarray, "sequence hidden"]:
         sequences, n_cut = within(
             encoded, max_tokens=self.encoder.max_tokens, overlength=self.overlength, bos_id=self.encoder.bos_id
         )
@@ -74,6 +87,11 @@ class ReferenceScorer:
         finally:
             self.model.train(was_training)
         return rows
+
+    def _scores(self, features: Float32[np.ndarray, "row hidden"]) -> Scores:
+        with torch.inference_mode():
+            rewards = [self._readout(row) for row in features]
+        return Scores(np.array(rewards, dtype=np.float32), self._provenance)
 
     def _readout(self, features: Float32[np.ndarray, " hidden"]) -> float:
         row = torch.as_tensor(features, device=self.model.device).unsqueeze(0)

@@ -16,7 +16,7 @@ from rewardsmith.core.progress import TokenBar
 from rewardsmith.core.scores import Provenance
 from rewardsmith.scoring.cache import RewardCache
 from rewardsmith.scoring.codec import Scalar, Vector
-from rewardsmith.scoring.limits import Ids, Overlength, within
+from rewardsmith.scoring.limits import Ids, Overlength, require_known, within
 from rewardsmith.scoring.passes import Network, Passes
 from rewardsmith.scoring.provenance import reward_identity, state_digest, weights_mark
 from rewardsmith.scoring.statistics import ScoringStatistics
@@ -73,6 +73,7 @@ class TextValues:
         self.overlength: Overlength = overlength
         self.n_truncated = 0
         self.uses_bf16 = _uses_bf16(precision, network.device)
+        self._is_fixed = False
         self.statistics = ScoringStatistics()
         self._codec = Scalar() if width is None else Vector(width)
         self._passes = Passes(network, pad_id=encoder.pad_id, token_budget=self.token_budget, uses_bf16=self.uses_bf16)
@@ -88,9 +89,30 @@ class TextValues:
         Raises:
             OverlengthError: A conversation is too long, and truncation was not asked for.
         """
-        sequences = self._encoded(conversations)
-        with TokenBar("scoring", total=len(sequences)) as bar:
-            return self._values(sequences, bar, is_reward=True)
+        return self.of_ids(self.encoder.encode(conversations), is_reward=True)
+
+    def of_ids(self, sequences: Sequence[Ids], *, is_reward: bool) -> list[Any]:
+        """The reward, or the features, of each text that is already encoded.
+
+        Raises:
+            OverlengthError: One is too long, and truncation was not asked for.
+        """
+        kept = self._within(sequences)
+        with TokenBar("scoring", total=len(kept)) as bar:
+            return self._values(kept, bar, is_reward=is_reward)
+
+    def fix_weights(self) -> None:
+        """Nobody changes the network from now on: see `FastScorer.fix_weights`."""
+        self._passes.fix()
+        self._is_fixed = True
+
+    def require_known(self, sequences: Sequence[Ids]) -> None:
+        """Refuse ids that the network cannot read; those of the encoder it can.
+
+        Raises:
+            DataError: A sequence is empty, or holds an id that the model has no embedding for.
+        """
+        require_known(sequences, vocabulary=self.network.config.get_text_config().vocab_size)
 
     def stream(self, conversations: Iterable[Conversation], *, window_tokens: int | None) -> Iterator[Any]:
         """The reward of each of any number of conversations, in bounded memory; see `FastScorer.score_stream`.
@@ -111,20 +133,21 @@ class TextValues:
         Raises:
             OverlengthError: A conversation is too long, and truncation was not asked for.
         """
-        sequences = self._encoded(conversations)
-        with TokenBar("scoring", total=len(sequences)) as bar:
-            return self._values(sequences, bar, is_reward=False)
+        return self.of_ids(self.encoder.encode(conversations), is_reward=False)
 
     def _encoded(self, conversations: Sequence[Conversation], *, first: int = 0) -> list[Ids]:
-        sequences, n_cut = within(
-            self.encoder.encode(conversations),
+        return self._within(self.encoder.encode(conversations), first=first)
+
+    def _within(self, sequences: Sequence[Ids], *, first: int = 0) -> list[Ids]:
+        kept, n_cut = within(
+            sequences,
             max_tokens=self.encoder.max_tokens,
             overlength=self.overlength,
             bos_id=self.encoder.bos_id,
             first=first,
         )
         self.n_truncated += n_cut
-        return sequences
+        return kept
 
     def _stream(self, conversations: Iterable[Conversation]) -> Iterator[Ids]:
         first = 0
@@ -186,6 +209,8 @@ class TextValues:
 
     def _current_cache(self) -> RewardCache[Any]:
         """The cache of the weights as they are now: a model that was trained or merged in between is another one."""
+        if self._is_fixed:
+            return self._cache
         mark = weights_mark(self.network)
         if mark != self._weights_mark:
             weights = state_digest(self.network)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -61,6 +61,14 @@ class ConversationEncoder:
             DataError: A text holds half a surrogate pair.
         """
         return self._segments.encode([self._renderer.render(conversation) for conversation in conversations])
+
+    def tokenise(self, texts: Sequence[str]) -> list[Int32[np.ndarray, " token"]]:
+        """Token ids of texts that somebody else has rendered: as they are, special tokens recognised and none added.
+
+        Raises:
+            DataError: A text holds half a surrogate pair.
+        """
+        return self._segments.encode(texts)
 
     def render(self, conversation: Conversation) -> str:
         """The text that is tokenised; tokenising it without adding special tokens gives `encode`'s ids."""

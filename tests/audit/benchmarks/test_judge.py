@@ -91,10 +91,10 @@ def _rm_bench():
 def test_findings_are_named_and_chance_is_their_limit():
     result, _ = _rm_bench()
     findings = {finding.name: finding for finding in benchmark_findings(result)}
-    assert list(findings)[:3] == ["benchmark.rm-bench", "benchmark.rm-bench.easy", "benchmark.rm-bench.normal"]
+    assert list(findings)[:3] == ["benchmark.rm_bench", "benchmark.rm_bench.easy", "benchmark.rm_bench.normal"]
     # Correct 3, 4, 5 against 1, 2, 4: seven of nine; 3 and 4 do not beat 4.
-    assert findings["benchmark.rm-bench"].estimate.value == pytest.approx(7 / 9)
-    assert (findings["benchmark.rm-bench"].limit, findings["benchmark.rm-bench"].unit) == (0.5, "share")
+    assert findings["benchmark.rm_bench"].estimate.value == pytest.approx(7 / 9)
+    assert (findings["benchmark.rm_bench"].limit, findings["benchmark.rm_bench"].unit) == (0.5, "share")
     blind, _ = run_questions(FunctionScorer(lambda _: 0.0), _questions(ROWS), name="best-of-k")
     assert benchmark_findings(blind)[0].severity == "warning"
     assert "Not shown to be better than chance" in benchmark_findings(blind)[0].summary
@@ -104,7 +104,7 @@ def test_json_has_no_nan_and_tables_name_all():
     result, _ = _rm_bench()
     printed = json.loads(json.dumps(as_json(result), allow_nan=False))
     assert printed["provenance"]["template_digest"] == "t" * 64
-    assert printed["findings"][0]["name"] == "benchmark.rm-bench"
+    assert printed["findings"][0]["name"] == "benchmark.rm_bench"
     names = result_table(result).columns[0]._cells
     assert [str(name).strip() for name in names] == [each.name for each in result.figures]
     models = [str(cell) for cell in published_table(result).columns[0]._cells]

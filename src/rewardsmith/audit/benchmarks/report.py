@@ -6,8 +6,8 @@ from rich.table import Table as TerminalTable
 from rich.text import Text
 
 from rewardsmith import __version__
-from rewardsmith.audit.accuracy import percent
 from rewardsmith.audit.benchmarks.result import BenchmarkResult, Figure
+from rewardsmith.audit.heldout.accuracy import percent
 from rewardsmith.figures.markdown import render_markdown
 from rewardsmith.figures.page import render_page
 from rewardsmith.figures.pieces import Callout, Picture, Piece, Prose, Section, Table

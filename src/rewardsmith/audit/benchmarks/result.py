@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from rewardsmith.audit.benchmarks.published import Published
 from rewardsmith.audit.evaluation import to_json
-from rewardsmith.core.finding import Estimate, Finding
+from rewardsmith.core.finding import Estimate, Finding, finding_name
 from rewardsmith.core.scores import Provenance
 
 Level = Literal["overall", "section", "part", "subset"]
@@ -128,9 +127,8 @@ def as_json(result: BenchmarkResult) -> dict[str, Any]:
 
 
 def _finding(result: BenchmarkResult, each: Figure) -> Finding:
-    own = "" if each.level == "overall" else "." + re.sub(r"[^a-z0-9]+", "-", each.name.lower()).strip("-")
     estimate = each.estimate
-    name = f"benchmark.{result.benchmark}{own}"
+    name = finding_name("benchmark", result.benchmark, *(() if each.level == "overall" else (each.name,)))
     if not estimate.n or estimate.value != estimate.value:
         return Finding(name, estimate, "info", f"No figure for {each.name}.", unit="share")
     summary = f"{result.benchmark}, {each.name}: {estimate}."

@@ -15,6 +15,7 @@ from rewardsmith.core.manifest import Manifest
 from rewardsmith.core.store import write_json, write_text, writing_artefact
 
 KIND = "benchmark"
+RESULT_NAME = "benchmark.json"
 
 
 def write_benchmark(result: BenchmarkResult, questions: Sequence[Answered], out: Path) -> Manifest:
@@ -33,7 +34,7 @@ def write_benchmark(result: BenchmarkResult, questions: Sequence[Answered], out:
     with writing_artefact(out, manifest) as draft:
         write_text(draft.folder / "benchmark.html", to_html(result))
         write_text(draft.folder / "benchmark.md", to_markdown(result))
-        write_json(draft.folder / "benchmark.json", as_json(result))
+        write_json(draft.folder / RESULT_NAME, as_json(result))
         write_text(draft.folder / "scores.jsonl", "".join(_line(each) for each in questions))
     return draft.manifest
 

@@ -5,22 +5,11 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 
-from rewardsmith.audit import persona
-from rewardsmith.audit.probes import (
-    confidence,
-    damage,
-    fairness,
-    flattery,
-    form,
-    invariance,
-    judge_talk,
-    length,
-    opinion,
-    refusal,
-    repetition,
-)
 from rewardsmith.audit.probes.contrast import ContrastProbe
+from rewardsmith.audit.probes.people import fairness
 from rewardsmith.audit.probes.probe import Probe
+from rewardsmith.audit.probes.shape import damage, form, invariance, length, repetition
+from rewardsmith.audit.probes.talk import confidence, flattery, judge_talk, opinion, persona, refusal
 from rewardsmith.core.errors import SettingsError
 
 PROBES: tuple[Probe, ...] = (

@@ -37,6 +37,9 @@ KIND = "policy"
 Stop = Callable[[Sequence[Line]], str | None]
 """Why the run should end after the lines so far; `None` where it should go on."""
 
+Measure = Callable[[Sequence[Conversation], Rollout], Mapping[str, float]]
+"""Figures of a step, from its prompts and what was written."""
+
 
 def train_ppo(
     settings: PpoSettings,
@@ -50,6 +53,9 @@ def train_ppo(
     out: Path,
     stop: Stop = lambda _: None,
     on_step: Callable[[Line, Rollout], None] = lambda *_: None,
+    measure: Measure = lambda *_: {},
+    beside: Callable[[Path, Sequence[Line]], None] = lambda *_: None,
+    notes: Mapping[str, object] | None = None,
 ) -> Manifest:
     """Train `policy` against `reward`; write it to `out`, an ordinary causal language model with its log.
 
@@ -62,6 +68,9 @@ def train_ppo(
         anchor_config: What the anchor is, likewise.
         stop: Asked after each step.
         on_step: Called after each step.
+        measure: Further figures of a step's prompts and responses, for its line.
+        beside: Writes more files into the artefact, given its folder and the log.
+        notes: What else the manifest's counts should say.
 
     Raises:
         ArtefactError: `out` holds something else.
@@ -78,12 +87,14 @@ def train_ppo(
     if is_current(out, kind=KIND, config=config, parents=parents):
         return read_manifest(out, KIND)
     work = work_folder(out, digest_json([config, parents]))
-    lines, why = _train(lm, settings, reward, prompts, anchor, work, stop, on_step)
+    lines, why = _train(lm, settings, reward, prompts, anchor, work, stop, on_step, measure)
     counts = {"steps": len(lines), "responses": len(lines) * settings.prompts_per_step, "stopped": why}
+    counts |= dict(notes or {})
     manifest = Manifest(kind=KIND, config=config, seed=settings.seed, parents=parents, counts=counts)
     with writing_artefact(out, manifest) as draft:
         save_policy(lm.network, lm.tokenizer, draft.folder)
         write_log(draft.folder / LOG_NAME, lines)
+        beside(draft.folder, lines)
     shutil.rmtree(work.parent, ignore_errors=True)
     return read_manifest(out, KIND)
 
@@ -97,6 +108,7 @@ def _train(
     work: Path,
     stop: Stop,
     on_step: Callable[[Line, Rollout], None],
+    measure: Measure,
 ) -> tuple[list[Line], str | None]:
     """The steps that are still to be made; the whole log, and why it ended before its time."""
     encoder = ConversationEncoder(lm.tokenizer)
@@ -112,11 +124,12 @@ def _train(
         why = stop(lines) if lines else None
         if why is not None:
             return lines, why
+        drawn = _drawn(prompts, settings, step)
         rollout = roll_out(
             model,
             reference,
             encoder,
-            _drawn(prompts, settings, step),
+            drawn,
             reward=reward,
             max_new_tokens=settings.max_new_tokens,
             token_budget=settings.token_budget,
@@ -125,7 +138,7 @@ def _train(
         beta = anchor.beta
         seed = response_seeds(settings.seed, step, 1)[0]
         report = update(model, optimiser, rollout, settings, beta=beta, pad_id=encoder.pad_id, seed=seed)
-        lines.append(_line(step, rollout, report, beta=beta))
+        lines.append(_line(step, rollout, report, beta=beta) | dict(measure(drawn, rollout)))
         anchor.observe(lines[-1])
         on_step(lines[-1], rollout)
         if (step + 1) % settings.save_every_steps == 0:

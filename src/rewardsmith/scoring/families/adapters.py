@@ -20,7 +20,7 @@ from rewardsmith.models.reward_model import RewardModel
 from rewardsmith.numerics.combination import Rule, Standard, combine, spread, standardise
 from rewardsmith.scoring.families.ensemble import EnsembleScorer, EnsembleSpec, check_rule, spec_of
 from rewardsmith.scoring.families.spec import SPEC_NAME
-from rewardsmith.scoring.limits import Overlength
+from rewardsmith.scoring.limits import Ids, Overlength
 from rewardsmith.scoring.options import ScoringOptions
 from rewardsmith.scoring.single import check_template, token_limit
 from rewardsmith.scoring.statistics import ScoringStatistics
@@ -116,7 +116,19 @@ class AdapterEnsembleScorer:
         Raises:
             OverlengthError: A conversation is too long, and truncation was not asked for.
         """
-        rows = self._values.rewards(conversations)
+        return self._scores(self._values.rewards(conversations))
+
+    def score_ids(self, sequences: Sequence[Ids]) -> Scores:
+        """The same of token ids; see `TokenScorer`.
+
+        Raises:
+            DataError: A sequence is empty, or holds an id that the model has no embedding for.
+            OverlengthError: A sequence is too long, and truncation was not asked for.
+        """
+        self._values.require_known(sequences)
+        return self._scores(self._values.of_ids(sequences, is_reward=True))
+
+    def _scores(self, rows: Sequence[np.ndarray]) -> Scores:
         members = np.stack(rows, axis=1) if rows else np.empty((self.model.width, 0), np.float32)
         rewards = standardise(members, self.standard)
         return Scores(

@@ -25,9 +25,11 @@ from rewardsmith.core.scores import Provenance, Scores
 from rewardsmith.scoring.engine import FastScorer
 from rewardsmith.scoring.families.spec import SPEC_NAME
 from rewardsmith.scoring.families.store import load_heads
+from rewardsmith.scoring.limits import Ids
 from rewardsmith.scoring.options import ScoringOptions
 from rewardsmith.scoring.reference import ReferenceScorer
 from rewardsmith.scoring.single import load_single
+from rewardsmith.text.encoder import ConversationEncoder
 
 FAMILY = "attributes"
 HEADS_NAME = "attribute_heads.safetensors"
@@ -100,6 +102,11 @@ class AttributeScorer:
         return self._heads.names
 
     @property
+    def encoder(self) -> ConversationEncoder:
+        """What makes token ids of conversations."""
+        return self._features.encoder
+
+    @property
     def n_truncated(self) -> int:
         """Conversations that were cut to fit, so far."""
         return self._features.n_truncated
@@ -125,7 +132,19 @@ class AttributeScorer:
         Raises:
             OverlengthError: A conversation is too long, and truncation was not asked for.
         """
-        values = self._heads(self._features.features(conversations))
+        return self._scores(self._features.features(conversations))
+
+    def score_ids(self, sequences: Sequence[Ids]) -> Scores:
+        """The same of token ids; see `TokenScorer`.
+
+        Raises:
+            DataError: A sequence is empty, or holds an id that the model has no embedding for.
+            OverlengthError: A sequence is too long, and truncation was not asked for.
+        """
+        return self._scores(self._features.features_ids(sequences))
+
+    def _scores(self, features: Float32[np.ndarray, "row hidden"]) -> Scores:
+        values = self._heads(features)
         return Scores(
             rewards=(self._row @ values).astype(np.float32),
             provenance=self.provenance,

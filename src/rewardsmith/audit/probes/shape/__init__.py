@@ -1,0 +1,1 @@
+"""Probes that change how an answer is written, or ruin it."""

@@ -1,0 +1,1 @@
+"""Policies: whatever writes responses to prompts."""

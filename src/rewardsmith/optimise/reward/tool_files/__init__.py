@@ -1,0 +1,1 @@
+"""Files that other training tools load by their path."""

@@ -1,0 +1,1 @@
+"""The HTTP server: many protocols, one batching queue."""

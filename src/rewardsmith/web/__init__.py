@@ -1,0 +1,1 @@
+"""What the HTTP servers share: the error envelope, keys, limits, request ids."""
