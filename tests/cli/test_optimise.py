@@ -6,12 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pytest
+from tests.optimise.trl.policies import save_policy
 from typer.testing import CliRunner
 
 from rewardsmith.cli.main import app
 from rewardsmith.core.errors import SettingsError
-from tests.optimise.trl.policies import save_policy
 
 
 def test_a_recipe_with_overrides(tiny: Any, tiny_reward_model: Path, tmp_path: Path):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.optimise.trl.policies import save_policy
 
 from rewardsmith.core.errors import DataError, ModelError, SettingsError
 from rewardsmith.core.settings import parse_settings
@@ -17,7 +18,6 @@ from rewardsmith.optimise.ppo.store import LOG_NAME, read_log
 from rewardsmith.optimise.settings import OptimiseSettings
 from rewardsmith.pipeline.dpo_pairs import load_dpo_pairs, split_prompts
 from rewardsmith.pipeline.optimise import PICTURE_NAME, optimise
-from tests.optimise.trl.policies import save_policy
 
 QUESTIONS = ("1 + 1?", "1 + 2?", "1 + 3?", "1 + 4?")
 

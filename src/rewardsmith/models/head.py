@@ -119,8 +119,11 @@ def only_states_at(network: nn.Module, places: Int[Tensor, " sequence"]) -> Iter
         ModelError: The stack was not found.
     """
     stack = _stack(network)
-    # A block that is computed again for its gradient would be without the hook then.
-    is_computed_again = any(getattr(module, "gradient_checkpointing", False) for module in network.modules())
+    # A block that is computed again for its gradient would be without the hook then. Without gradients there is no such
+    # block, and looking for one takes a millisecond of each pass.
+    is_computed_again = torch.is_grad_enabled() and any(
+        getattr(module, "gradient_checkpointing", False) for module in network.modules()
+    )
     attention = None if is_computed_again else _last_attention(stack)
     hooks = []
     if attention is None:

@@ -67,7 +67,7 @@ def gold_figures(gold: Gold, conversations: Sequence[Conversation], groups: Sequ
     known = np.flatnonzero(np.isfinite(ratings))
     if not len(known):
         return {}
-    return _ends("gold", group_bootstrap(ratings[known], [groups[place] for place in known]))
+    return _ends("gold", group_bootstrap(ratings[known], [groups[place] for place in known.tolist()]))
 
 
 def _agreement(groups: Sequence[SampleGroup], rewards: np.ndarray, ratings: np.ndarray) -> dict[str, float]:

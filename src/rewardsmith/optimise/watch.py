@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -127,7 +128,8 @@ def _fall(name: str, lines: Sequence[Line]) -> Sign | None:
     if len(known) < 2:
         return None
     best, last = max(known, key=lambda line: line[name]), known[-1]
-    limit = float(np.hypot(*((line[f"{name}_high"] - line[f"{name}_low"]) / 2 for line in (best, last))))
+    halves = [(line[f"{name}_high"] - line[f"{name}_low"]) / 2 for line in (best, last)]
+    limit = math.hypot(*halves)
     rose = _proxy(last) > _proxy(best)
     return Sign(name, best[name], last[name], limit, rose and best[name] - last[name] > limit)
 

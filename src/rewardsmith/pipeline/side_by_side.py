@@ -62,8 +62,8 @@ def score_side_by_side(
     """Score the preferences' conversations with each scorer, a share of them at a time, the scorers taking turns.
 
     Whatever else the machine does meanwhile then slows all of them alike. Each conversation is scored once by each, so
-    that nothing is remembered; the answers to a prompt stay together. First goes, untimed, the longest conversation with
-    its words in another order: a scorer tries out at its first text of a length how it may be computed.
+    that nothing is remembered; the answers to a prompt stay together. First goes, untimed, the longest conversation
+    with its words in another order: a scorer tries out at its first text of a length how it may be computed.
 
     Raises:
         ModelError: A scorer returns another number of rewards than conversations.

@@ -18,7 +18,7 @@ CALL = {"prompts": ["a", "b"], "completions": ["c", "d"]}
 
 
 def test_good_rewards_go_through():
-    reward = guarded(lambda **_: np.array([1, 2.5]), timeout_s=5)
+    reward = guarded(lambda *_, **__: np.array([1, 2.5]), timeout_s=5)
     assert reward(**CALL) == [1.0, 2.5]
     assert reward(["a"] * 2, ["b"] * 2) == [1.0, 2.5]
 

@@ -6,11 +6,11 @@ import asyncio
 import time
 
 import pytest
+from tests.scoring.scripted_server import Said, scripted_server
 
 from rewardsmith.core.errors import RewardsmithError, SettingsError
 from rewardsmith.optimise.reward.remote import AsyncRewardFunction, remote_reward
 from rewardsmith.optimise.reward.settings import RewardSettings
-from tests.scoring.scripted_server import Said, scripted_server
 
 CALL = {"prompts": ["p", "q", "p", "q"], "completions": ["a", "bb", "aaa", "bbbbbb"]}
 

@@ -59,7 +59,8 @@ class RewardFunction:
             RewardsmithError: A row cannot be scored; it is named.
         """
         request = read_request(prompts, completions, columns, self.settings, checker=self.checker)
-        found, self._figures = [None] * request.n, {}
+        found: list[float | None] = [None] * request.n
+        self._figures = {}
         if request.rows:
             found, self._figures = request.answer(self.scorer.score(request.to_score()), self.settings)
         if log_metric is not None:

@@ -54,12 +54,12 @@ def numbers(found: Any, *, n: int, where: str, may_skip: bool = False) -> list[f
     Raises:
         JudgeError: It is anything else; the row is named.
     """
-    if not isinstance(found, Sequence) and not hasattr(found, "tolist"):
+    # An array or a tensor says itself what its numbers are.
+    values: Any = getattr(found, "tolist", lambda: found)()
+    if not isinstance(values, Sequence) or isinstance(values, str):
         raise JudgeError("no rewards", wanted="one number a row", got=found, where=where)
-    values = found.tolist() if hasattr(found, "tolist") else list(found)
-    if not isinstance(values, list) or len(values) != n:
-        got = len(values) if isinstance(values, list) else values
-        raise JudgeError("rewards of another number", wanted=f"{n}", got=got, where=where)
+    if len(values) != n:
+        raise JudgeError("rewards of another number", wanted=f"{n}", got=len(values), where=where)
     return [_number(value, f"{where}, row {row}", may_skip=may_skip) for row, value in enumerate(values)]
 
 

@@ -92,7 +92,8 @@ class AsyncRewardFunction:
             RewardsmithError: A row cannot be scored.
         """
         request = read_request(prompts, completions, columns, self.settings, checker=self.checker)
-        found, self._figures = [None] * request.n, {}
+        found: list[float | None] = [None] * request.n
+        self._figures = {}
         if request.rows:
             scores = await self._of_this_loop().score(request.to_score())
             found, self._figures = request.answer(scores, self.settings)

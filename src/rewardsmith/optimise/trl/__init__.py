@@ -1,0 +1,1 @@
+"""DPO, GRPO and RLOO through TRL: one thin adapter a method, and all that depends on TRL's version."""
