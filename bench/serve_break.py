@@ -69,14 +69,14 @@ def overload(case: Case) -> Fate:
 def worker_killed(case: Case, *, times: int = 3) -> Fate:
     """`kill -9` of the process that holds the model, again and again, while it works."""
     with _served(case) as server, under_load(case.plan(server, count=3 * LOAD)) as wait:
-        killed = []
+        killed: set[int] = set()
         for _ in range(times):
-            killed.append(server.workers()[0].pid)
-            os.kill(killed[-1], signal.SIGKILL)
-            _until(lambda: bool(server.workers()) and server.workers()[0].pid not in killed)
-            time.sleep(1.0)
+            _until(lambda before=frozenset(killed): bool(_workers(server) - before))
+            killed |= _workers(server)
+            for pid in _workers(server):
+                os.kill(pid, signal.SIGKILL)
         load = wait()
-        return fate_of(load, case, server, outcome=f"killed {len(set(killed))} times, started again each time")
+        return fate_of(load, case, server, outcome=f"killed {len(killed)} times, started again each time")
 
 
 def disk_full(case: Case) -> Fate:
@@ -186,6 +186,10 @@ def _on_full_disk(case: Case, folder: Path | None) -> contextlib.AbstractContext
     place = case.folder / "small" if folder is None else folder
     options = ["--cache", str(place / "cache"), "--traffic-log", str(place / "traffic"), "--set", "traffic_share=1"]
     return ours({NAME: case.model}, *CACHED, *options, precision="float32", most_file_kb=64 if folder is None else None)
+
+
+def _workers(server: Server) -> set[int]:
+    return {each.pid for each in server.workers()}
 
 
 def _exit_code(model: Path) -> int:

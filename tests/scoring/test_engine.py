@@ -304,3 +304,23 @@ def test_with_fixed_weights_the_scores_are_the_same_and_changes_are_not_looked_f
     with torch.no_grad():
         model.output_layer.weight *= 2
     np.testing.assert_array_equal(scorer.score(FEW).rewards, wanted)
+
+
+def test_no_more_is_remembered_than_it_may(tiny: Any, tmp_path: Path) -> None:
+    model, encoder = make(tiny, "decoder")
+    scorer, keeping = FastScorer(model, encoder), FastScorer(model, encoder, cache=tmp_path)
+    for each in (scorer, keeping):
+        each.score(FEW)
+        each.remember_at_most(0)
+
+    again, kept = scorer.score([*FEW, FEW[0]]), keeping.score(FEW)
+
+    # All four are computed a second time, and the one that is there twice is still computed once.
+    assert (scorer.statistics.computed, scorer.statistics.cache_hits) == (8, 0)
+    assert (keeping.statistics.computed, keeping.statistics.cache_hits) == (4, 4)
+    np.testing.assert_allclose(again.rewards[:4], kept.rewards, atol=1e-6)
+    scorer.remember_at_most(2)
+    scorer.score(FEW)
+    scorer.score(FEW)
+    # Four more, then the two that were forgotten.
+    assert (scorer.statistics.computed, scorer.statistics.cache_hits) == (8 + 4 + 2, 2)

@@ -93,6 +93,11 @@ class RewardCache(Generic[V]):
         if self._file is not None:
             self._file.add(finite)
 
+    def limit(self, max_entries: int) -> None:
+        """Hold no more rewards than that in memory from now on."""
+        self._max_entries = max_entries
+        self._remember({})
+
     def _remember(self, rewards: Mapping[bytes, V]) -> None:
         self._memory.update(rewards)
         while len(self._memory) > self._max_entries:

@@ -92,6 +92,10 @@ class FastScorer:
         evaluation mode."""
         self._values.fix_weights()
 
+    def remember_at_most(self, max_entries: int) -> None:
+        """Hold no more rewards in memory than that; 0 where whoever asks remembers the answers. A folder keeps all."""
+        self._values.remember_at_most(max_entries)
+
     def score(self, conversations: Sequence[Conversation]) -> Scores:
         """One reward a conversation, in order.
 

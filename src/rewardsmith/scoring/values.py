@@ -14,7 +14,7 @@ from rewardsmith.core.conversation import Conversation
 from rewardsmith.core.errors import RewardsmithError, SettingsError
 from rewardsmith.core.progress import TokenBar
 from rewardsmith.core.scores import Provenance
-from rewardsmith.scoring.cache import RewardCache
+from rewardsmith.scoring.cache import MAX_ENTRIES, RewardCache
 from rewardsmith.scoring.codec import Scalar, Vector
 from rewardsmith.scoring.limits import Ids, Overlength, require_known, within
 from rewardsmith.scoring.passes import Network, Passes
@@ -74,6 +74,7 @@ class TextValues:
         self.n_truncated = 0
         self.uses_bf16 = _uses_bf16(precision, network.device)
         self._is_fixed = False
+        self._max_remembered = MAX_ENTRIES
         self.statistics = ScoringStatistics()
         self._codec = Scalar() if width is None else Vector(width)
         self._passes = Passes(network, pad_id=encoder.pad_id, token_budget=self.token_budget, uses_bf16=self.uses_bf16)
@@ -105,6 +106,11 @@ class TextValues:
         """Nobody changes the network from now on: see `FastScorer.fix_weights`."""
         self._passes.fix()
         self._is_fixed = True
+
+    def remember_at_most(self, max_entries: int) -> None:
+        """Hold no more rewards in memory than that: see `FastScorer.remember_at_most`."""
+        self._max_remembered = max_entries
+        self._cache.limit(max_entries)
 
     def require_known(self, sequences: Sequence[Ids]) -> None:
         """Refuse ids that the network cannot read; those of the encoder it can.
@@ -223,7 +229,7 @@ class TextValues:
     def _cache_of(self, weights: str) -> RewardCache[Any]:
         template = self.encoder.template_digest
         identity = reward_identity(self.network, weights=weights, template=template, uses_bf16=self.uses_bf16)
-        return RewardCache(identity, folder=self._folder, codec=self._codec)
+        return RewardCache(identity, folder=self._folder, codec=self._codec, max_entries=self._max_remembered)
 
 
 def _uses_bf16(precision: Precision, device: torch.device) -> bool:

@@ -18,6 +18,7 @@ from rewardsmith.core.scores import Relative, Scorer, Scores, TokenScorer
 from rewardsmith.scoring.families.judge.groups import by_prompt
 from rewardsmith.scoring.limits import Ids, within
 from rewardsmith.scoring.overlength import with_overlength
+from rewardsmith.serve.threads import Threads
 from rewardsmith.serve.work import Answer, Ask
 from rewardsmith.text.encoder import ConversationEncoder
 
@@ -53,11 +54,13 @@ class Answering:
     Args:
         scorer: Refuses what is too long.
         max_text_tokens: Longest text of any request; what the model takes where absent.
+        threads: Of torch, by the tokens of a batch; as many as there are where absent.
     """
 
-    def __init__(self, scorer: Scorer, *, max_text_tokens: int | None = None) -> None:
+    def __init__(self, scorer: Scorer, *, max_text_tokens: int | None = None, threads: Threads | None = None) -> None:
         self._scorer = scorer
         self._max_text_tokens = max_text_tokens
+        self._threads = threads
         self._encoder = encoder_of(scorer)
         self._tokens: TokenScorer | None = scorer if isinstance(scorer, TokenScorer) else None
         self._is_relative = isinstance(scorer, Relative)
@@ -101,7 +104,11 @@ class Answering:
         ]
 
     def _score(self, texts: Sequence[Any]) -> Scores:
-        return self._scorer.score(texts) if self._tokens is None else self._tokens.score_ids(texts)
+        if self._tokens is None:
+            return self._scorer.score(texts)
+        if self._threads is not None:
+            torch.set_num_threads(self._threads.of(sum(map(len, texts))))
+        return self._tokens.score_ids(texts)
 
     def _prepared(self, ask: Ask) -> _Prepared:
         if self._tokens is not None:

@@ -23,6 +23,7 @@ from rewardsmith.scoring.families.spec import read_spec
 from rewardsmith.scoring.load import load_scorer
 from rewardsmith.serve.answering import Answering, encoder_of
 from rewardsmith.serve.temperature import load_temperature
+from rewardsmith.serve.threads import quickest_threads
 from rewardsmith.serve.work import Ability, Answer, Ask, Card
 from rewardsmith.training.precision import bf16_pays
 
@@ -62,7 +63,8 @@ def serve_pipe(connection: Connection, path: str, options: LoadOptions) -> None:
         logger.exception("the model at %s cannot be loaded", path)
         connection.send(ModelError("cannot load the model", got=repr(error), where=path))
         return
-    answering = Answering(scorer, max_text_tokens=options.max_text_tokens)
+    threads = quickest_threads(scorer) if isinstance(scorer, FastScorer) else None
+    answering = Answering(scorer, max_text_tokens=options.max_text_tokens, threads=threads)
     try:
         connection.send(card)
         while True:
@@ -86,6 +88,8 @@ def load(path: str, options: LoadOptions) -> tuple[Scorer, Card]:
     scorer = _load_cached(path, options)
     if isinstance(scorer, FastScorer):
         scorer.fix_weights()
+        # The server's own process remembers what was answered.
+        scorer.remember_at_most(0)
     return scorer, _card(scorer, family, path, options.evaluations)
 
 
