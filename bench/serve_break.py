@@ -69,14 +69,16 @@ def overload(case: Case) -> Fate:
 def worker_killed(case: Case, *, times: int = 3) -> Fate:
     """`kill -9` of the process that holds the model, again and again, while it works."""
     with _served(case) as server, under_load(case.plan(server, count=3 * LOAD)) as wait:
-        killed: set[int] = set()
+        killed: list[int] = []
         for _ in range(times):
-            _until(lambda before=frozenset(killed): bool(_workers(server) - before))
-            killed |= _workers(server)
-            for pid in _workers(server):
-                os.kill(pid, signal.SIGKILL)
+            _until(lambda: server.ask("GET", "/health/ready").status == 200)
+            time.sleep(0.5)
+            killed.append(server.workers()[0].pid)
+            os.kill(killed[-1], signal.SIGKILL)
+            time.sleep(0.5)
         load = wait()
-        return fate_of(load, case, server, outcome=f"killed {len(killed)} times, started again each time")
+        outcome = f"killed {len(set(killed))} times, started again each time"
+        return fate_of(load, case, server, outcome=outcome)
 
 
 def disk_full(case: Case) -> Fate:
@@ -186,10 +188,6 @@ def _on_full_disk(case: Case, folder: Path | None) -> contextlib.AbstractContext
     place = case.folder / "small" if folder is None else folder
     options = ["--cache", str(place / "cache"), "--traffic-log", str(place / "traffic"), "--set", "traffic_share=1"]
     return ours({NAME: case.model}, *CACHED, *options, precision="float32", most_file_kb=64 if folder is None else None)
-
-
-def _workers(server: Server) -> set[int]:
-    return {each.pid for each in server.workers()}
 
 
 def _exit_code(model: Path) -> int:

@@ -59,11 +59,12 @@ class ServeSettings(Settings):
     float32 elsewhere: a decoder's rewards move too far in bf16."""
 
     threads: int | None = Field(default=None, ge=1)
-    """Threads of a model's process; as many as there are cores (or OMP_NUM_THREADS) where absent."""
+    """Threads of a model's process; as many as there are cores (or OMP_NUM_THREADS) where absent. A short text gets one
+    thread alone where that was quicker when the model was loaded."""
 
     cache_entries: int = Field(default=65536, ge=0)
-    """Texts whose scores a model's answers are kept of, in memory, least recently used ones forgotten first. About half
-    a kilobyte each."""
+    """Texts whose scores are kept in memory for each model, least recently used ones forgotten first. About half a
+    kilobyte each."""
 
     cache_folder: Path | None = None
     """Folder that keeps rewards for later servers."""
