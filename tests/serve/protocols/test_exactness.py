@@ -113,12 +113,12 @@ def test_the_whole_scores(family: str, http: httpx2.Client, in_process: Callable
             np.testing.assert_allclose(row["steps"], steps, atol=TOLERANCE)
 
 
-def test_a_reward_reads_back_as_the_float32_that_it_was(http: httpx2.Client, in_process: Callable[[str], Any]) -> None:
+def test_a_reward_reads_back_as_the_float32_that_the_worker_sent(http: httpx2.Client, in_process: Callable[[str], Any]) -> None:
     one: Sequence[Conversation] = CONVERSATIONS[:1]
     [served] = CONVERSATION_ROUTES["/v1/rewards"](http, "decoder", one)
 
-    assert served == float(in_process("decoder").score(one).rewards[0])
-    assert np.float32(served) == np.float64(served)
+    assert served == float(np.float32(served))
+    assert served == pytest.approx(float(in_process("decoder").score(one).rewards[0]), abs=TOLERANCE)
 
 
 def test_steps_by_token_classify(http: httpx2.Client, in_process: Callable[[str], Any]) -> None:
