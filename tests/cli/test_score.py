@@ -2,12 +2,16 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+from rewardsmith.scoring.families.spec import write_spec
+from rewardsmith.scoring.families.store import save_heads
 
 ROWS = [
     {"id": "a", "prompt": "2+2?", "response": "4"},
@@ -99,3 +103,25 @@ def test_evaluations_share_the_cache(cli: Callable, tmp_path: Path, tiny_reward_
     assert cli("evaluate", tiny_reward_model, pairs, "--json", "--cache", cache).code == 0
     scored = cli("score", tiny_reward_model, pairs, "--cache", cache)
     assert "60 texts: 0 computed, 60 from the cache" in scored.err
+
+
+def test_weights_of_attributes(cli: Callable, tmp_path: Path, tiny_reward_model: Path):
+    path, folder = tmp_path / "rows.jsonl", tmp_path / "attributes"
+    path.write_text(_text())
+    shutil.copytree(tiny_reward_model, folder)
+    width = json.loads((folder / "config.json").read_text())["hidden_size"]
+    heads = np.random.default_rng(0).normal(size=(2, width)).astype(np.float32)
+    save_heads(folder / "heads.safetensors", heads, np.zeros(2, np.float32))
+    names = ["helpful", "long"]
+    write_spec(folder, "attributes", {"heads": "heads.safetensors", "names": names, "weights": {"helpful": 1.0}})
+
+    plain = json.loads(cli("score", folder, path).out.splitlines()[0])
+    chosen = json.loads(cli("score", folder, path, "--weight", "helpful=.5", "--weight", "long=-2").out.splitlines()[0])
+
+    said = plain["details"]["reward"]["attributes"]
+    assert plain["reward"] == pytest.approx(said["helpful"], abs=1e-5)
+    assert chosen["reward"] == pytest.approx(0.5 * said["helpful"] - 2 * said["long"], abs=1e-5)
+    for bad in ("long", "long=much", "=1"):
+        assert cli("score", folder, path, "--weight", bad).code == 2
+    assert "no attribute 'size'" in cli("score", folder, path, "--weight", "size=1").err
+    assert "nothing to weigh" in cli("score", tiny_reward_model, path, "--weight", "long=1").err

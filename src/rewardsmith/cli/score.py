@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from rewardsmith.core.errors import SettingsError
+
+_WEIGHT = "ATTRIBUTE=NUMBER"
 
 
 def score(
@@ -29,6 +32,10 @@ def score(
         Path | None,
         typer.Option("--cache", metavar="FOLDER", help="Keep rewards here: nothing is computed twice, even if killed."),
     ] = None,
+    weight: Annotated[
+        list[str] | None,
+        typer.Option(metavar=_WEIGHT, help="Of a model with several attributes: the reward is their weighted sum."),
+    ] = None,
 ) -> None:
     """One JSON line out for each line in, with its rewards, in order.
 
@@ -38,12 +45,14 @@ def score(
     from rewardsmith.pipeline.score import score_file
 
     overlength = "truncate" if truncate else "raise"
+    weights = _weights(weight) if weight else None
     if engine == "ray":
-        _score_in_bulk(model, file, out, workers=workers or 2, overlength=overlength, cache=cache)
+        _score_in_bulk(model, file, out, workers=workers or 2, overlength=overlength, cache=cache, weights=weights)
         return
     if workers is not None:
         raise SettingsError("one process scores", wanted="--engine ray", got=f"--workers {workers}", where="--workers")
-    print(score_file(model, file, out=out, engine=engine, overlength=overlength, cache=cache), file=sys.stderr)
+    done = score_file(model, file, out=out, engine=engine, overlength=overlength, cache=cache, weights=weights)
+    print(done, file=sys.stderr)
 
 
 def _score_in_bulk(
@@ -54,6 +63,7 @@ def _score_in_bulk(
     workers: int,
     overlength: Literal["raise", "truncate"],
     cache: Path | None,
+    weights: Mapping[str, float] | None,
 ) -> None:
     from rewardsmith.pipeline.bulk import score_in_bulk
 
@@ -61,4 +71,16 @@ def _score_in_bulk(
         raise SettingsError(
             "no place for the shards", wanted="--out FILE", where="--engine ray", fix="they lie beside that file"
         )
-    print(score_in_bulk(model, file, out=out, workers=workers, overlength=overlength, cache=cache), file=sys.stderr)
+    done = score_in_bulk(model, file, out=out, workers=workers, overlength=overlength, cache=cache, weights=weights)
+    print(done, file=sys.stderr)
+
+
+def _weights(given: Sequence[str]) -> dict[str, float]:
+    weights: dict[str, float] = {}
+    for one in given:
+        name, _, number = one.partition("=")
+        try:
+            weights[name] = float(number)
+        except ValueError as error:
+            raise SettingsError("not a weight", wanted=_WEIGHT, got=one, where="--weight") from error
+    return weights

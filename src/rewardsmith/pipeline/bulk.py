@@ -81,6 +81,7 @@ def score_in_bulk(
     workers: int = 2,
     overlength: Overlength = "raise",
     cache: Path | None = None,
+    weights: Mapping[str, float] | None = None,
     rows_per_shard: int = ROWS_PER_SHARD,
 ) -> BulkSummary:
     """Score the rows of `source` with several processes, and write to `out` what `score_file` would.
@@ -92,6 +93,7 @@ def score_in_bulk(
         source: File, folder or hub id; `-`: JSON lines on standard input.
         workers: Processes; each holds the model.
         cache: Folder that keeps rewards; all workers share it.
+        weights: Attribute → weight, in the place of the model's own.
 
     Raises:
         DataError: A row cannot be read; no file is written.
@@ -109,7 +111,7 @@ def score_in_bulk(
     with _claimed(work):
         rows = read_asked(source_rows(source))
         shards = write_shards(work, rows, max_rows=rows_per_shard, keeps_prompts=_may_compare(model))
-        job = {"work": str(work), "model": model, "overlength": overlength, "cache": cache}
+        job = {"work": str(work), "model": model, "overlength": overlength, "cache": cache, "weights": weights}
         workers = min(workers, max(1, len(shards)))
         known = _score(shards, job, workers=workers)
         receipts = join_shards(shards, out)
@@ -152,7 +154,8 @@ class ShardWorker:
     def _scored(self, shard: Shard) -> bool:
         overlength = self._job["overlength"]
         if self._scorer is None:
-            self._scorer = load_scorer(self._job["model"], overlength=overlength, cache=self._job["cache"])
+            chosen = {name: self._job[name] for name in ("cache", "weights")}
+            self._scorer = load_scorer(self._job["model"], overlength=overlength, **chosen)
         return score_shard(self._scorer, shard, overlength=overlength)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import tee
 from pathlib import Path
@@ -61,20 +61,22 @@ def score_file(
     engine: Literal["fast", "reference"] = "fast",
     overlength: Overlength = "raise",
     cache: Path | None = None,
+    weights: Mapping[str, float] | None = None,
 ) -> ScoreSummary:
     """Score the rows of `source` (`-`: JSON lines on standard input) and write one JSON line for each, in order.
 
     Args:
         out: File that appears once all is scored; standard output, some hundred lines at a time, where absent.
         cache: Folder that keeps rewards, so that the same command takes up where it was killed.
+        weights: Attribute → weight, in the place of the model's own.
 
     Raises:
         DataError: A line cannot be read. Lines before it are on standard output already; no file is written.
         OverlengthError: A line is too long, and truncation was not asked for. The same holds.
         ModelError: There is no usable reward model.
-        SettingsError: The cache cannot be used.
+        SettingsError: The cache cannot be used, or the weights not.
     """
-    scorer = load_scorer(model, engine=engine, overlength=overlength, cache=cache)
+    scorer = load_scorer(model, engine=engine, overlength=overlength, cache=cache, weights=weights)
     with _writing(out) as sink:
         for line in scored_lines(scorer, source_rows(source)):
             sink.write(line)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from rewardsmith.core.errors import ModelError
+from rewardsmith.core.errors import ModelError, SettingsError
 from rewardsmith.core.scores import Scorer
 from rewardsmith.scoring.client import load_remote
 from rewardsmith.scoring.engine import Precision
@@ -39,6 +39,7 @@ def load_scorer(
     token_budget: int | None = None,
     precision: Precision = "float32",
     cache: str | Path | None = None,
+    weights: Mapping[str, float] | None = None,
 ) -> Scorer:
     """The scorer at `path`: a single reward model, what `scorer.json` in that folder says, or a server's.
 
@@ -52,11 +53,12 @@ def load_scorer(
         token_budget: Budget of one batch (fast).
         precision: See `FastScorer` (fast).
         cache: Folder that keeps rewards for later processes (fast).
+        weights: Attribute → weight, in the place of the model's own; of a multi-attribute model only.
 
     Raises:
         ModelError: No usable scorer is there, or its chat template has changed since training.
         SettingsError: `engine` is unknown, `max_tokens` is more than the model has positions for, or the cache cannot
-            be used; or an option is given that is a server's own affair.
+            be used; or an option is given that is a server's own affair; or weights for what has no attributes.
         ServingError: The server does not answer, or has no such model.
     """
     options = ScoringOptions(
@@ -67,15 +69,23 @@ def load_scorer(
         token_budget=token_budget,
         precision=precision,
         cache=cache,
+        weights=weights,
     )
     return load_with(path, options)
 
 
 def load_with(path: str | Path, options: ScoringOptions) -> Scorer:
     """`load_scorer` with its options in one piece, as families hand them on to their members."""
+    spec = None if is_address(path) else read_spec(Path(path))
+    if options.weights is not None and (spec is None or spec["family"] != attributes.FAMILY):
+        raise SettingsError(
+            "nothing to weigh",
+            wanted="a model with several attributes",
+            got="a server" if is_address(path) else "a single reward" if spec is None else spec["family"],
+            where=str(path),
+        )
     if is_address(path):
         return load_remote(str(path), options)
-    spec = read_spec(Path(path))
     return load_single(path, options) if spec is None else _load_family(Path(path), spec, options)
 
 
@@ -88,7 +98,7 @@ def _load_family(folder: Path, spec: Mapping[str, Any], options: ScoringOptions)
             return ensemble.load(folder, spec, load_member)
         case "adapters":
             return adapters.load(folder, spec, options, load_member)
-        case "attributes":
+        case attributes.FAMILY:
             return attributes.load(folder, spec, options)
         case "merged":
             return merged.load(folder, spec, load_member)

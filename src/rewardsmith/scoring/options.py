@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -22,6 +23,7 @@ class ScoringOptions:
         token_budget: Budget of one batch (fast).
         precision: See `FastScorer` (fast).
         cache: Folder that keeps rewards for later processes (fast).
+        weights: Attribute → weight, in the place of the model's own (multi-attribute models).
     """
 
     engine: Literal["fast", "reference"] = "fast"
@@ -31,3 +33,4 @@ class ScoringOptions:
     token_budget: int | None = None
     precision: Precision = "float32"
     cache: str | Path | None = None
+    weights: Mapping[str, float] | None = None

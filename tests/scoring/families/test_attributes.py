@@ -101,6 +101,9 @@ def test_a_folder_of_heads(tiny_reward_model: Path, scorer: AttributeScorer, tmp
         assert isinstance(loaded, AttributeScorer)
         np.testing.assert_allclose(loaded.score(FEW).rewards, scorer.score(FEW).rewards, atol=1e-5)
 
+    shorter = load_scorer(folder, device="cpu", weights={"verbosity": -1.0})
+    np.testing.assert_allclose(shorter.score(FEW).rewards, -scorer.score(FEW).attributes["verbosity"], rtol=1e-5)
+
     write_spec(folder, "attributes", said | {"names": ["one"], "weights": {"one": 1.0}})
     with pytest.raises(ModelError, match="not those that are named"):
         load_scorer(folder, device="cpu")
@@ -110,6 +113,13 @@ def test_a_folder_of_heads(tiny_reward_model: Path, scorer: AttributeScorer, tmp
     write_spec(folder, "attributes", said | {"heads": "lost.safetensors"})
     with pytest.raises(ModelError, match="heads are missing"):
         load_scorer(folder, device="cpu")
+
+
+def test_a_single_reward_has_nothing_to_weigh(tiny_reward_model: Path):
+    with pytest.raises(SettingsError, match="nothing to weigh"):
+        load_scorer(tiny_reward_model, device="cpu", weights={"helpfulness": 1.0})
+    with pytest.raises(SettingsError, match="nothing to weigh"):
+        load_scorer("http://127.0.0.1:9", weights={"helpfulness": 1.0})
 
 
 def test_another_file_is_no_heads(tmp_path: Path):

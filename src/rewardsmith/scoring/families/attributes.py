@@ -174,6 +174,7 @@ def load(folder: Path, spec: Mapping[str, Any], options: ScoringOptions) -> Attr
 
     Raises:
         ModelError: The heads are missing, or are not those that `scorer.json` names.
+        SettingsError: `options.weights` are not usable; see `weight_row`.
     """
     try:
         names = tuple(map(str, spec["names"]))
@@ -182,4 +183,5 @@ def load(folder: Path, spec: Mapping[str, Any], options: ScoringOptions) -> Attr
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ModelError("unreadable scorer", got=error, where=str(folder / SPEC_NAME)) from error
     weight, bias = load_heads(file)
-    return AttributeScorer(load_single(folder, options), AttributeHeads(names, weight, bias), weights)
+    chosen = weights if options.weights is None else options.weights
+    return AttributeScorer(load_single(folder, options), AttributeHeads(names, weight, bias), chosen)
