@@ -43,6 +43,19 @@ def test_plan_prints_the_cost_and_trains_nothing(cli: Callable, base: str, tmp_p
     assert f"{plan['distinct_tokens']:,} distinct" in table
 
 
+def test_plan_of_an_ensemble_is_of_all_members_and_no_other_family_is_planned(cli: Callable, base: str, tmp_path: Path):
+    out = tmp_path / "out"
+    one = json.loads(_run(cli, base, out, "--plan", "--json").out)
+    three = json.loads(_run(cli, base, out, "--plan", "--json", "--set", "ensemble.members=3").out)
+    assert three["optimiser_steps"] == 3 * one["optimiser_steps"]
+    assert three["members"] == 3
+    assert three["peak_memory_bytes"] == one["peak_memory_bytes"]
+    refused = _run(cli, base, tmp_path / "steps", "--plan", "--set", "process={}")
+    assert refused.code == 2
+    assert "process" in refused.err
+    assert not (tmp_path / "steps").exists()
+
+
 def test_prepare_train_evaluate_describe_step_by_step(cli: Callable, base: str, tmp_path: Path):
     data, model, report, card = (tmp_path / name for name in ("data", "model", "report", "card"))
     prepared = cli("data", "prepare", "--out", data, "--set", f"model.base={base}", *SMALL, "--json")

@@ -30,6 +30,7 @@ def plan_table(values: Mapping[str, Any]) -> Table:
     """The plan of a training, with units that people read."""
     v, seconds, memory = values, float(values["seconds"]), float(values["peak_memory_bytes"])
     shown = {
+        **({"members": f"{v['members']}, one after the other"} if "members" in v else {}),
         "training preferences": f"{v['preferences']:,} ({v['pairs']:,} pairs, {v['responses']:,} responses)",
         "tokens an epoch": f"{v['tokens']:,} ({v['distinct_tokens']:,} distinct, {v['computed_tokens']:,} computed)",
         "optimiser steps": f"{v['optimiser_steps']:,}",
