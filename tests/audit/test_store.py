@@ -133,7 +133,7 @@ def test_the_findings_of_an_evaluation_come_back(evaluation, tmp_path):
 
 
 def test_findings_of_something_else_are_refused(tmp_path):
-    with pytest.raises(ArtefactError, match="wanted an audit, an evaluation or a benchmark"):
+    with pytest.raises(ArtefactError, match="wanted an audit, an evaluation, a benchmark or a pressure run"):
         load_findings(tmp_path)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
@@ -19,7 +21,7 @@ class Outcome:
 
 
 @pytest.fixture
-def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Outcome]:
+def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Outcome]]:
     """`cli("data", "check", path)` → exit code and what was printed."""
 
     def call(*arguments: object) -> Outcome:
@@ -33,4 +35,16 @@ def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
         printed = capsys.readouterr()
         return Outcome(code, printed.out, printed.err)
 
-    return call
+    with _logging_restored():
+        yield call
+
+
+@contextlib.contextmanager
+def _logging_restored() -> Iterator[None]:
+    """A server's command logs to the standard error of its test, which is closed afterwards."""
+    loggers = [logging.getLogger(name) for name in ("rewardsmith", "uvicorn")]
+    before = [(logger.handlers, logger.level, logger.propagate) for logger in loggers]
+    yield
+    for logger, (handlers, level, propagate) in zip(loggers, before, strict=True):
+        logger.handlers, logger.propagate = handlers, propagate
+        logger.setLevel(level)

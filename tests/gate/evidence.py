@@ -66,4 +66,5 @@ def sound_findings() -> list[Finding]:
         found("calibration.error", 0.04, math.nan, math.nan),
         found("calibration.likelihood", 0.55, 0.51, 0.59, unit="nats"),
         found("pressure.turn", 0.0, 0.0, 0.1),
+        found("pressure.budget", 1.8, math.nan, math.nan, unit="nats"),
     ]

@@ -309,6 +309,8 @@ def test_the_optimise_policy_misses_what_is_left_out(left_out: str):
         found("calibration.error", 0.2),
         found("calibration.likelihood", 0.9, 0.8, 1.0),
         found("pressure.turn", 0.5, 0.4, 0.6, severity="warning"),
+        found("pressure.budget", 0.3, unit="nats"),
+        found("pressure.rl_budget", 0.0, unit="nats"),
         found("health.ties", 0.2, 0.1, 0.3, severity="warning"),
         found("something.new", 0.2, severity="critical"),
     ],

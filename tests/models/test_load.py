@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import LlamaForTokenClassification
 
-from rewardsmith.core.errors import ModelError
+from rewardsmith.core.errors import ModelError, SettingsError
 from rewardsmith.models.checkpoint import save
 from rewardsmith.models.load import build, load_checkpoint
 from rewardsmith.models.settings import ModelSettings
@@ -56,6 +56,32 @@ def test_a_build_has_one_output_a_pad_and_no_dropout(tiny: Any, tmp_path: Path) 
     assert config.hidden_dropout_prob == config.attention_probs_dropout_prob == 0.0
     dropped = build(ModelSettings(base=str(tmp_path), dropout=0.25), seed=1)
     assert dropped.config.hidden_dropout_prob == 0.25
+
+
+@pytest.mark.parametrize("kind", ["decoder", "encoder"])
+@pytest.mark.parametrize("trainable", ["all", "lora"])
+def test_a_kept_head_begins_with_the_bases_rewards(tiny: Any, tmp_path: Path, kind: str, trainable: Any) -> None:
+    base = tiny.save_base(tmp_path / "base", kind)
+    first = build(ModelSettings(base=base, pooling="mean", head="mlp"), seed=1)
+    tokenizer = tiny.decoder_tokenizer() if kind == "decoder" else tiny.encoder_tokenizer()
+    save(first, tokenizer, tmp_path / "model", base=base)
+    asked = ModelSettings(base=str(tmp_path / "model"), keep_head=True, head="mlp", trainable=trainable)
+    mask = torch.ones_like(IDS)
+    with torch.inference_mode():
+        wanted = first(IDS, mask)
+        torch.testing.assert_close(build(asked, seed=2)(IDS, mask), wanted)
+        anew = asked.model_copy(update={"keep_head": False, "pooling": "mean"})
+        assert not torch.allclose(build(anew, seed=2)(IDS, mask), wanted)
+
+
+def test_a_head_that_is_not_there_or_read_otherwise_is_not_kept(tiny: Any, tmp_path: Path) -> None:
+    base = tiny.save_base(tmp_path / "base", "decoder")
+    with pytest.raises(ModelError, match="weights are missing"):
+        build(ModelSettings(base=base, keep_head=True), seed=0)
+    save(build(ModelSettings(base=base), seed=1), tiny.decoder_tokenizer(), tmp_path / "model", base=base)
+    for changes in ({"pooling": "mean"}, {"head": "mlp"}):
+        with pytest.raises(SettingsError, match="read in another way"):
+            build(ModelSettings(base=str(tmp_path / "model"), keep_head=True, **changes), seed=0)
 
 
 def test_a_base_that_lacks_weights_is_refused(tiny: Any, tmp_path: Path) -> None:

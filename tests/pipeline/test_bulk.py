@@ -50,7 +50,7 @@ def test_a_worker_gives_errors_as_results(tiny_reward_model: Path, tmp_path: Pat
     rows, work = tmp_path / "rows.jsonl", tmp_path / "work"
     _write(rows, n_rows=4, change={2: {"id": "long", "prompt": "p", "responses": ["x" * 300, "y"]}})
     write_shards(work, read_asked(source_rows(str(rows))), max_rows=2, keeps_prompts=False)
-    job = {"work": str(work), "model": str(tiny_reward_model), "overlength": "raise", "cache": None}
+    job = {"work": str(work), "model": str(tiny_reward_model), "overlength": "raise", "cache": None, "weights": None}
     worker = ShardWorker(job)
     found = worker({"shard": np.array([0, 1])})
     assert (found["shard"], found["known"], found["error"][0]) == ([0, 1], [False, False], b"")

@@ -27,7 +27,14 @@ AUDIT_KIND = "audit"
 FINDINGS_NAMES: Mapping[str, str] = {KIND: "report.json", AUDIT_KIND: "audit.json"}
 """What was measured on held-out pairs: kind of artefact → the file that holds it."""
 
-_FINDINGS_NAMES: Mapping[str, str] = {**FINDINGS_NAMES, BENCHMARK_KIND: BENCHMARK_NAME}
+PRESSURE_KIND = "pressure"
+PRESSURE_NAME = "pressure.json"
+
+_FINDINGS_NAMES: Mapping[str, str] = {
+    **FINDINGS_NAMES,
+    BENCHMARK_KIND: BENCHMARK_NAME,
+    PRESSURE_KIND: PRESSURE_NAME,
+}
 """Kinds of artefact that hold findings → the file that holds them."""
 
 
@@ -66,7 +73,9 @@ def write_audit(audit: Audit, out: Path, *, context: Context | None = None) -> M
 
 
 def load_findings(folder: Path) -> tuple[Finding, ...]:
-    """The findings of an audit, an evaluation or a benchmark, as they were written. What was no number is NaN again.
+    """The findings of an audit, an evaluation, a benchmark or a pressure run, as they were written.
+
+    What was no number is NaN again.
 
     Raises:
         ArtefactError: The folder is none of them, a file of it has changed, or the findings cannot be read.
@@ -82,8 +91,8 @@ def load_findings(folder: Path) -> tuple[Finding, ...]:
 
 
 def _kind(folder: Path) -> str:
-    """Audit, evaluation or benchmark; the error names what the folder is instead."""
-    wanted, fix = "an audit, an evaluation or a benchmark artefact", "run `rewardsmith audit … --out FOLDER`"
+    """Audit, evaluation, benchmark or pressure run; the error names what the folder is instead."""
+    wanted, fix = "an audit, an evaluation, a benchmark or a pressure run", "run `rewardsmith audit … --out FOLDER`"
     try:
         kind = artefact_kind(folder)
     except ArtefactError as error:

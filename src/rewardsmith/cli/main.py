@@ -10,6 +10,7 @@ import typer
 
 from rewardsmith import __version__
 from rewardsmith.cli import (
+    annotate,
     audit,
     benchmark,
     best_of,
@@ -23,6 +24,8 @@ from rewardsmith.cli import (
     judge,
     merge,
     optimise,
+    pressure,
+    refresh,
     run,
     score,
     serve,
@@ -83,8 +86,11 @@ app.command("score")(score.score)
 app.command("export")(export.export)
 app.command("best-of")(best_of.best_of)
 app.command("optimise")(optimise.optimise)
+app.command("pressure")(pressure.pressure)
+app.command("refresh")(refresh.refresh)
 app.command("serve")(serve.serve)
 app.command("serve-key")(serve_key.serve_key)
+app.add_typer(annotate.app, name="annotate")
 
 
 def main() -> None:

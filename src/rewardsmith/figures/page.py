@@ -28,6 +28,13 @@ def render_page(
     )
 
 
+def render_sections(sections: Sequence[Section]) -> Markup:
+    """The `<section>` elements alone, for a page of a server that has a head and style sheets of its own."""
+    anchors = _anchors([section.title for section in sections])
+    html = _ENVIRONMENT.get_template("sections.html.jinja").render(sections=list(zip(anchors, sections, strict=True)))
+    return Markup(html)
+
+
 def _anchors(titles: Sequence[str]) -> list[str]:
     """A fragment name for each title; numbered, so that equal titles have different ones."""
     slugs = [re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-") or "section" for title in titles]

@@ -15,7 +15,7 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrai
 from transformers.utils import logging
 from transformers.utils.hub import cached_file
 
-from rewardsmith.core.errors import ModelError
+from rewardsmith.core.errors import ModelError, SettingsError
 from rewardsmith.models import head
 from rewardsmith.models.builtin import resolve
 from rewardsmith.models.checkpoint import (
@@ -53,7 +53,7 @@ class LoadedModel:
 
 
 def build(settings: ModelSettings, *, seed: int) -> RewardModel:
-    """The base of `settings` with a new reward head, ready for training, float32.
+    """The base of `settings` with a new reward head, or with its own where that is kept, ready for training, float32.
 
     Everything that the base has no weights for is drawn from `seed`, and the global random state is left alone.
 
@@ -67,6 +67,8 @@ def build(settings: ModelSettings, *, seed: int) -> RewardModel:
         torch.manual_seed(seed)
         config = base_config(path, settings, pad_id=tokenizer.pad_token_id)
         network, missing = load_network(path, config)
+        if settings.keep_head:
+            return with_trainable(_with_kept_head(network, missing, path, settings).eval(), settings)
         new_modules = new_modules_of(network, missing, path)
         head.initialise(head.output_layer(network), seed=seed)
         mlp = _new_mlp(network, settings, seed=seed) if settings.head == "mlp" else None
@@ -245,6 +247,32 @@ def missing_weights(missing: list[str], path: str) -> ModelError:
         where=path,
         fix="save the whole model again; a missing weight would be random",
     )
+
+
+def _with_kept_head(network: Any, missing: list[str], path: str, settings: ModelSettings) -> RewardModel:
+    """The reward model that the base is, as its card says that it is read.
+
+    Raises:
+        ModelError: The files lack weights, those of the head above all.
+        SettingsError: The settings ask for another pooling or head than the base has.
+    """
+    if missing:
+        raise missing_weights(missing, path)
+    folder = local_folder(path)
+    card = read_card(folder) or RewardModelCard()
+    mlp = load_extra_head(folder, network.config.get_text_config().hidden_size) if card.head == "mlp" else None
+    model = RewardModel(network, pooling_name=card.pooling, mlp=mlp)
+    asked = {"pooling": settings.pooling, "head": settings.head}
+    for name, own in (("pooling", model.pooling), ("head", card.head)):
+        if asked[name] not in (own, "auto"):
+            raise SettingsError(
+                "the base is read in another way",
+                wanted=own,
+                got=asked[name],
+                where=f"model.{name}",
+                fix="name the same",
+            )
+    return model
 
 
 def _new_mlp(network: Any, settings: ModelSettings, *, seed: int) -> head.MlpHead:

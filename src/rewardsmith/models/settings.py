@@ -25,6 +25,10 @@ class ModelSettings(Settings):
     head: Literal["linear", "mlp"] = "linear"
     """`mlp` puts one hidden layer before the output; such a model loads in rewardsmith only."""
 
+    keep_head: bool = False
+    """Go on from the head that the base brings, a reward model then, as `rewardsmith refresh` does; else it is drawn
+    anew. Pooling and kind of head must be the base's."""
+
     mlp_width: int | None = Field(default=None, ge=1)
     """Width of that hidden layer; the model's own width where absent."""
 

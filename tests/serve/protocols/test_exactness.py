@@ -113,7 +113,7 @@ def test_the_whole_scores(family: str, http: httpx2.Client, in_process: Callable
             np.testing.assert_allclose(row["steps"], steps, atol=TOLERANCE)
 
 
-def test_a_reward_reads_back_as_the_float32_that_the_worker_sent(http: httpx2.Client, in_process: Callable[[str], Any]) -> None:
+def test_a_reward_reads_back_as_a_float32(http: httpx2.Client, in_process: Callable[[str], Any]) -> None:
     one: Sequence[Conversation] = CONVERSATIONS[:1]
     [served] = CONVERSATION_ROUTES["/v1/rewards"](http, "decoder", one)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from rewardsmith.audit.absent import Absent
 from rewardsmith.audit.part import Part
 from rewardsmith.audit.report.reading import shortened
+from rewardsmith.audit.stress.budget import Budget, formula
 from rewardsmith.audit.stress.lineage import LineageMatch, lineage_findings
 from rewardsmith.audit.stress.pressure import Pressure
 from rewardsmith.audit.stress.pressure_findings import pressure_findings
@@ -14,8 +16,15 @@ from rewardsmith.audit.stress.search import Found, Search
 from rewardsmith.audit.stress.search_findings import search_findings
 from rewardsmith.audit.stress.shift import Distance, Shift, shift_findings
 from rewardsmith.core.finding import Estimate
+from rewardsmith.figures.overoptimisation import overoptimisation_plot
 from rewardsmith.figures.pieces import Example, Picture, Piece, Prose, Reply, Section, Table
 from rewardsmith.figures.plots import Curve, curves
+
+_NATS = {
+    True: "Nats are log n − (n − 1)/n: the KL of best-of-n from the policy, an upper bound where rewards tie.",
+    False: "Selection nats are log n − (n − 1)/n: how hard was selected. The candidates need not be draws of one "
+    "policy, so this is not a KL.",
+}
 
 
 def pressure_part(pressure: Pressure | Absent) -> Part:
@@ -23,17 +32,16 @@ def pressure_part(pressure: Pressure | Absent) -> Part:
     intro = "The reward picks the best of n rated candidates of a prompt. What is its pick worth?"
     if isinstance(pressure, Absent):
         return _absent("pressure", "Optimisation pressure", pressure, intro=intro)
-    columns = ("n", "nats", "gold rating", "gold gain", "reward gain", "characters")
+    columns = ("n", pressure.unit, "gold rating", "gold gain", "reward gain", "characters")
     rows = tuple((one.n, one.nats, one.gold, one.gold_gain, one.proxy_gain, one.length) for one in pressure.points)
     caption = (
         f"Gold rating: {pressure.rating or 'the only one of the rows'}. {pressure.groups:,} prompts with "
         f"{pressure.candidates:,} candidates; {pressure.left_out:,} prompts with too few were left out, and "
         f"{pressure.unscored:,} candidates without a reward. Gains over a random candidate, in standard deviations "
-        "within a prompt. Selection nats are log n − (n − 1)/n: how hard was selected. The candidates need not be "
-        "draws of one policy, so this is not a KL."
+        f"within a prompt. {_NATS[pressure.is_drawn]}"
     )
     pieces: tuple[Piece, ...] = (
-        Picture(_gain_picture(pressure), "Bands are 95% intervals over prompts."),
+        Picture(_gain_picture(pressure), _fit_caption(pressure)),
         Table(columns, rows, caption=caption),
         Picture(_format_picture(pressure), "The form of what is selected: does the reward buy length or Markdown?"),
     )
@@ -93,13 +101,31 @@ def _gain_picture(pressure: Pressure) -> str:
         "reward": [one.proxy_gain for one in pressure.points],
     }
     nats = [one.nats for one in pressure.points]
-    return curves(
+    return budget_picture(
         {name: _curve(nats, estimates) for name, estimates in series.items()},
+        pressure.budget,
         title=f"Best of {pressure.points[0].n} to {pressure.points[-1].n}",
-        x_label="selection nats",
-        y_label="gain (SD within a prompt)",
-        references={"a random candidate": 0.0},
+        unit=pressure.unit,
     )
+
+
+def budget_picture(measured: Mapping[str, Curve], budget: Budget | Absent, *, title: str, unit: str) -> str:
+    """Measured gains, and the fitted curve with the budget where there is one."""
+    known = budget if isinstance(budget, Budget) else None
+    return overoptimisation_plot(
+        measured,
+        fitted=None if known is None else Curve(*(list(column) for column in zip(*known.curve, strict=True))),
+        budget_nats=None if known is None else known.nats,
+        peak_nats=None if known is None else known.peak_nats.value,
+        title=title,
+        x_label=f"{'KL: ' * (unit == 'nats')}{unit}",
+        y_label="gain (SD within a prompt)",
+    )
+
+
+def _fit_caption(pressure: Pressure) -> str:
+    fit = formula(pressure.budget) if isinstance(pressure.budget, Budget) else pressure.budget.reason
+    return f"Bars and band are 95% intervals over prompts. {fit}."
 
 
 def _format_picture(pressure: Pressure) -> str:
@@ -114,7 +140,7 @@ def _format_picture(pressure: Pressure) -> str:
     return curves(
         {name: _curve(nats, estimates) for name, estimates in series.items()},
         title="What is selected",
-        x_label="selection nats",
+        x_label=pressure.unit,
         y_label="ratio, share",
     )
 

@@ -15,6 +15,7 @@ from jaxtyping import Float64
 
 from rewardsmith.audit.absent import Absent
 from rewardsmith.audit.observations import score_conversations
+from rewardsmith.audit.stress.budget import Budget, measure_budget
 from rewardsmith.core.conversation import response_text
 from rewardsmith.core.errors import DataError
 from rewardsmith.core.finding import Estimate
@@ -35,7 +36,7 @@ class PressurePoint:
 
     Attributes:
         n: Candidates that the reward chose from.
-        nats: log n − (n − 1)/n: selection nats, not the KL of a policy, where candidates come from many models.
+        nats: log n − (n − 1)/n: a KL where the candidates are draws of one policy, else selection nats.
         gold: Mean gold rating.
         gold_gain: Gold rating over that of a random candidate, in standard deviations of the gold within a prompt.
         proxy_gain: Reward over that of a random candidate, in standard deviations of the reward within a prompt.
@@ -87,6 +88,8 @@ class Pressure:
         candidates: Of all prompts together.
         left_out: Prompts with too few candidates for the curve.
         unscored: Candidates whose reward is not finite.
+        budget: How far the reward may be followed.
+        is_drawn: The candidates are independent draws of one policy, so that the nats are a KL.
     """
 
     rating: str | None
@@ -101,6 +104,13 @@ class Pressure:
     candidates: int
     left_out: int
     unscored: int
+    budget: Budget | Absent
+    is_drawn: bool = False
+
+    @property
+    def unit(self) -> str:
+        """`nats` of KL, or `selection nats`, which only count how hard was selected."""
+        return "nats" if self.is_drawn else "selection nats"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +131,7 @@ def measure_pressure(
     rating: str | None = None,
     max_groups: int = 60,
     max_candidates: int = 64,
+    is_drawn: bool = False,
     seed: int = 0,
 ) -> Pressure | Absent:
     """The curves of `scorer` on `candidates`, each distinct conversation scored once, in one call.
@@ -132,6 +143,7 @@ def measure_pressure(
         rating: Name of the gold rating, for the report.
         max_groups: Prompts that are used, drawn with `seed`.
         max_candidates: Candidates of each that are used, drawn with `seed`.
+        is_drawn: They are independent draws of one policy, repeats included.
 
     Raises:
         DataError: No prompt is given.
@@ -160,6 +172,8 @@ def measure_pressure(
         candidates=sum(len(each.reward) for each in usable),
         left_out=left_out,
         unscored=unscored,
+        budget=measure_budget([point.nats for point in points], gold, groups, form="best-of-n", seed=seed),
+        is_drawn=is_drawn,
     )
 
 

@@ -7,6 +7,7 @@ from scipy.stats import binomtest
 from rewardsmith.audit.absent import Absent
 from rewardsmith.audit.heldout.accuracy import percent
 from rewardsmith.audit.probes.measure import FEWEST_GROUPS
+from rewardsmith.audit.stress.budget import Budget, budget_finding
 from rewardsmith.audit.stress.pressure import TOP_SHARE, Pressure, PressurePoint
 from rewardsmith.core.finding import Finding, Severity
 
@@ -17,10 +18,14 @@ _MOSTLY_FLAT = 0.5
 
 
 def pressure_findings(pressure: Pressure | Absent) -> list[Finding]:
-    """`pressure.turn`, `pressure.top_accuracy` and `pressure.spread`; nothing where there is no curve."""
+    """`pressure.turn`, `pressure.top_accuracy`, `pressure.spread` and, of three sizes or more, `pressure.budget`;
+    nothing where there is no curve."""
     if isinstance(pressure, Absent):
         return []
-    return [_turn(pressure), _top_accuracy(pressure), _spread(pressure)]
+    found = [_turn(pressure), _top_accuracy(pressure), _spread(pressure)]
+    if isinstance(pressure.budget, Budget):
+        found.append(budget_finding("pressure.budget", pressure.budget, unit=pressure.unit))
+    return found
 
 
 def _turn(pressure: Pressure) -> Finding:
@@ -35,11 +40,13 @@ def _turn(pressure: Pressure) -> Finding:
         f"{100 * first.markdown.value:.0f}% to {100 * last.markdown.value:.0f}%"
     )
     if fallen:
-        rise = "falls from the start" if turn.n == 1 else f"rises up to {_at(_point(pressure, turn.n))}"
-        lost = f"from there to {_at(last)} it loses {-turn.fall.value:.2f} standard deviations within a prompt"
+        rise = "falls from the start" if turn.n == 1 else f"rises up to {_at(_point(pressure, turn.n), pressure)}"
+        lost = (
+            f"from there to {_at(last, pressure)} it loses {-turn.fall.value:.2f} standard deviations within a prompt"
+        )
         told = f"The gold rating of what the reward selects {rise}; {lost}, while the reward still rises"
     else:
-        told = f"The gold rating of what the reward selects does not turn up to {_at(last)}"
+        told = f"The gold rating of what the reward selects does not turn up to {_at(last, pressure)}"
         told += f": {last.gold_gain.value:+.2f} standard deviations over a random candidate"
     return _tested(
         pressure,
@@ -97,5 +104,5 @@ def _point(pressure: Pressure, n: int) -> PressurePoint:
     return next(point for point in pressure.points if point.n == n)
 
 
-def _at(point: PressurePoint) -> str:
-    return f"best of {point.n} ({point.nats:.2f} selection nats)"
+def _at(point: PressurePoint, pressure: Pressure) -> str:
+    return f"best of {point.n} ({point.nats:.2f} {pressure.unit})"

@@ -1,0 +1,1 @@
+"""The stages of labelling, one module a command."""
