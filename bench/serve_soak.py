@@ -104,10 +104,11 @@ def judged(reply: Replied, wanted: tuple[Route, float] | int) -> str:
     """`right`, `wrong`, `lost` (no reply, or the server's own failure), or `refused` (429)."""
     if reply.status == 0 or reply.status >= 500:
         return "lost"
+    if reply.status == 429:
+        # A bad request too: a full queue takes nothing in that would have to be read first.
+        return "refused"
     if isinstance(wanted, int):
         return "right" if reply.status == wanted else "wrong"
-    if reply.status == 429:
-        return "refused"
     route, reward = wanted
     if reply.status != 200:
         return "wrong"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -227,12 +228,52 @@ def test_the_number_of_requests_is_bounded_too() -> None:
 def test_the_time_to_come_again_is_what_must_go_first_over_the_measured_speed() -> None:
     async def go() -> None:
         queue = batcher(Model(), tokens=100)
-        assert queue.retry_after_s(10**9) == 1.0
+        assert queue.retry_after_s(10**9) == 1.0, "nothing is known of its speed yet"
         queue._tokens_per_s = 10.0
         # 150 tokens of which 100 may wait: 50 must go, at 10 a second.
         assert queue.retry_after_s(150) == 5.0
         assert queue.retry_after_s(100) == 1.0
         assert queue.retry_after_s(10**9) == 60.0
+
+    asyncio.run(go())
+
+
+def test_who_would_wait_too_long_is_told_at_once() -> None:
+    async def go() -> None:
+        model = Model(is_open=False)
+        queue = batcher(model, batch=100)
+        queue._max_queue_s, queue._tokens_per_s = 20.0, 10.0
+        tasks = [asyncio.create_task(queue.score(ids(60)))]
+        await asyncio.sleep(0.01)
+        # The model works and nothing waits: whatever its length, it is taken.
+        tasks += [asyncio.create_task(queue.score(ids(190)))]
+        await asyncio.sleep(0.01)
+        # 190 tokens and 11 are 20.1 s at 10 a second.
+        with pytest.raises(OverloadError, match="about 19 s") as caught:
+            await queue.score(ids(11))
+        assert caught.value.retry_after_s == 19.0
+        tasks += [asyncio.create_task(queue.score(ids(10)))]
+        await asyncio.sleep(0.01)
+        assert queue.depth.tokens == 200
+        for task in tasks:
+            task.cancel()
+
+    asyncio.run(go())
+
+
+def test_a_small_batch_says_nothing_of_the_speed_of_a_queue() -> None:
+    async def go() -> None:
+        queue = batcher(Model(), batch=100)
+        await queue.score(ids(49))
+        await asyncio.sleep(0.01)
+        assert queue.tokens_per_s == math.inf
+        await queue.score(ids(50))
+        await asyncio.sleep(0.01)
+        assert queue.tokens_per_s < math.inf
+        alone = batcher(Model(), batch=100, merges=False)
+        await alone.score(ids(1))
+        await asyncio.sleep(0.01)
+        assert alone.tokens_per_s < math.inf, "one that takes requests alone has no others"
 
     asyncio.run(go())
 
@@ -308,7 +349,7 @@ def test_batches_are_told() -> None:
         await queue.score(ids(10, 15))
         await asyncio.sleep(0.01)
         assert [(each.n_requests, each.n_texts, each.n_tokens, each.fill) for each in told] == [(1, 2, 25, 0.5)]
-        assert queue.tokens_per_s is not None
+        assert 0 < queue.tokens_per_s < math.inf
 
     asyncio.run(go())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,6 +19,9 @@ _MEMORY = 0.2
 """Weight of the newest batch in the measured speed."""
 
 _LONGEST_WAIT_S = 60.0
+
+_FULL = 0.5
+"""Fill from which a batch tells how fast a queue is worked off: small ones take longer a token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +93,7 @@ class Batcher:
         run: Asks the model; one call at a time.
         max_queue_requests: Most requests that wait.
         max_queue_tokens: Most tokens that wait.
+        max_queue_s: Longest that a request may be expected to wait, at the speed of the last full batches.
         max_batch_tokens: Tokens of a batch.
         merges: Whether requests may be scored together, and one in parts.
         costs: Tokens of a request before it is tokenised.
@@ -102,6 +107,7 @@ class Batcher:
         max_queue_requests: int,
         max_queue_tokens: int,
         max_batch_tokens: int,
+        max_queue_s: float = math.inf,
         merges: bool = True,
         costs: Costs | None = None,
         on_batch: Callable[[Batch], None] = lambda _: None,
@@ -109,6 +115,7 @@ class Batcher:
         self._run = run
         self._max_requests = max_queue_requests
         self._max_tokens = max_queue_tokens
+        self._max_queue_s = max_queue_s
         self._max_batch_tokens = max_batch_tokens
         self._merges = merges
         self._costs = costs or Costs()
@@ -119,7 +126,7 @@ class Batcher:
         self._last = 0
         self._is_busy = False
         self._tasks: set[asyncio.Task[None]] = set()
-        self._tokens_per_s: float | None = None
+        self._tokens_per_s = math.inf
 
     @property
     def depth(self) -> Depth:
@@ -127,8 +134,8 @@ class Batcher:
         return Depth(len(self._queue), self._n_tokens)
 
     @property
-    def tokens_per_s(self) -> float | None:
-        """Measured speed of the last batches, in estimated tokens; absent before the first."""
+    def tokens_per_s(self) -> float:
+        """Measured speed of the last full batches, in estimated tokens; infinite before the first."""
         return self._tokens_per_s
 
     async def score(self, ask: Ask) -> Answer:
@@ -153,22 +160,26 @@ class Batcher:
             self._remove(number)
 
     def _require_room(self, tokens: int) -> None:
-        has_room = len(self._queue) < self._max_requests and self._n_tokens + tokens <= self._max_tokens
-        if not has_room and self._queue:
+        if not self._queue:
+            return
+        if len(self._queue) >= self._max_requests or self._excess(tokens) > 0:
+            wait_s = self._n_tokens / self._tokens_per_s
             raise OverloadError(
                 "the queue is full",
-                wanted=f"at most {self._max_requests} requests and {self._max_tokens} tokens that wait",
-                got=f"{len(self._queue)} requests, {self._n_tokens} tokens",
+                wanted=f"at most {self._max_requests} requests, {self._max_tokens} tokens, {self._max_queue_s:g} s",
+                got=f"{len(self._queue)} requests, {self._n_tokens} tokens, about {wait_s:.0f} s, and {tokens} tokens",
                 fix="send it again after the time in Retry-After",
                 retry_after_s=self.retry_after_s(tokens),
             )
 
+    def _excess(self, tokens: int) -> float:
+        """Tokens that have to go before so many may come: more than may wait, or than would be answered in time."""
+        return self._n_tokens + tokens - min(self._max_tokens, self._max_queue_s * self._tokens_per_s)
+
     def retry_after_s(self, tokens: int = 0) -> float:
         """When there may be room for `tokens`: the time to work off what has to go first."""
-        if self._tokens_per_s is None:
-            return 1.0
-        too_many = max(self._n_tokens + tokens - self._max_tokens, self._n_tokens // max(1, len(self._queue)))
-        return min(_LONGEST_WAIT_S, max(1.0, too_many / self._tokens_per_s))
+        has_to_go = max(self._excess(tokens), self._n_tokens / max(1, len(self._queue)))
+        return min(_LONGEST_WAIT_S, max(1.0, has_to_go / self._tokens_per_s))
 
     def _add(self, number: int, waiting: _Waiting) -> None:
         self._queue[number] = waiting
@@ -261,14 +272,15 @@ class Batcher:
         seconds: float,
     ) -> None:
         n_tokens = sum(waiting.costs[place] for waiting, places in batch for place in places)
-        speed = n_tokens / max(seconds, 1e-6)
-        before = self._tokens_per_s
-        self._tokens_per_s = speed if before is None else (1 - _MEMORY) * before + _MEMORY * speed
+        fill = n_tokens / self._max_batch_tokens
+        if fill >= _FULL or not self._merges:
+            speed, before = n_tokens / max(seconds, 1e-6), self._tokens_per_s
+            self._tokens_per_s = speed if math.isinf(before) else (1 - _MEMORY) * before + _MEMORY * speed
         for (waiting, places), answer in zip(batch, answers, strict=True):
             if isinstance(answer, Answer):
                 self._costs.learn(waiting.ask.take(places), answer)
         n_texts = sum(len(places) for _, places in batch)
-        self._on_batch(Batch(len(batch), n_texts, n_tokens, n_tokens / self._max_batch_tokens, seconds))
+        self._on_batch(Batch(len(batch), n_texts, n_tokens, fill, seconds))
 
 
 def waiting_places(costs: Sequence[int], *, begun: int, room: int) -> range:

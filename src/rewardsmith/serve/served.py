@@ -45,6 +45,7 @@ class Served:
             max_queue_requests=settings.max_queue_requests,
             max_queue_tokens=settings.max_queue_tokens,
             max_batch_tokens=settings.max_batch_tokens,
+            max_queue_s=settings.timeout_s / 2 if settings.max_queue_s is None else settings.max_queue_s,
             merges=not card.is_relative,
             costs=Costs(shares_prompts=card.shares_prompts),
             on_batch=on_batch,

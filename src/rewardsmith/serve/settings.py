@@ -38,6 +38,10 @@ class ServeSettings(Settings):
     """Most tokens that wait for a model, as estimated from the characters. A request that is larger than that is taken
     where nothing else waits."""
 
+    max_queue_s: float | None = Field(default=None, gt=0)
+    """Longest that a request may be expected to wait for a model, by the speed of its last full batches; half of
+    `timeout_s` where absent. Whoever would wait longer gets 429 at once rather than 504 in the end."""
+
     max_batch_tokens: int = Field(default=16384, ge=1)
     """Tokens that a model's process is given at once. More fills its passes better; fewer let a small request that
     comes behind a large one wait for less."""
