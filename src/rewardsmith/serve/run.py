@@ -4,28 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import math
 import re
-import signal
 import socket
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import uvicorn
-from fastapi import FastAPI
 
 from rewardsmith.core.errors import SettingsError
 from rewardsmith.serve.app import create_app
 from rewardsmith.serve.models import ServedModel, ServedModels
 from rewardsmith.serve.settings import ServeSettings
 from rewardsmith.web.keys import require_keys
-
-_KEEP_ALIVE_S = 75
-"""Longer than the pools of most clients keep a connection, so that the server is not the one that closes it under a
-request."""
-
-_BACKLOG = 2048
+from rewardsmith.web.listening import Server, listen, on_signals, url_of
 
 _TO_WRITE_S = 5.0
 """After the last answer is there, connections have so long to take it."""
@@ -86,16 +76,8 @@ def serve(
         ModelError: A model cannot be loaded, or has not passed its gate and the settings ask for that.
     """
     require_keys(settings.host, has_keys=settings.keys_file is not None, no_keys=settings.no_keys)
-    with contextlib.closing(_listening(settings.host, settings.port)) as listening:
+    with contextlib.closing(listen(settings.host, settings.port)) as listening:
         asyncio.run(_serve(paths, settings, listening, on_ready))
-
-
-class _Server(uvicorn.Server):
-    """Leaves signals to `_serve`: uvicorn would die by them as soon as it has closed its connections."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 async def _serve(
@@ -103,7 +85,7 @@ async def _serve(
 ) -> None:
     models = ServedModels(settings)
     app = create_app(models, settings)
-    server = _Server(_config(app, settings))
+    server = Server(app, drain_s=settings.drain_s + _TO_WRITE_S)
     loading = asyncio.create_task(_load(models, paths))
     drains: list[asyncio.Task[None]] = []
 
@@ -123,10 +105,10 @@ async def _serve(
         if task.exception() is not None:
             end()
         else:
-            on_ready(Ready(_url(settings.host, listening.getsockname()[1]), models.listing()))
+            on_ready(Ready(url_of(settings.host, listening), models.listing()))
 
     loading.add_done_callback(go_on)
-    with _on_signals(stop):
+    with on_signals(stop):
         await server.serve(sockets=[listening])
         loading.cancel()
         await asyncio.wait([loading])
@@ -140,54 +122,3 @@ async def _load(models: ServedModels, paths: Mapping[str, str]) -> None:
     """One after the other: two that load at once want memory for both, and the same cores."""
     for name, path in paths.items():
         await models.load(name, path)
-
-
-def _config(app: FastAPI, settings: ServeSettings) -> uvicorn.Config:
-    return uvicorn.Config(
-        app,
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        backlog=_BACKLOG,
-        timeout_keep_alive=_KEEP_ALIVE_S,
-        timeout_graceful_shutdown=math.ceil(settings.drain_s + _TO_WRITE_S),
-    )
-
-
-@contextlib.contextmanager
-def _on_signals(stop: Callable[[], None]) -> Iterator[None]:
-    loop = asyncio.get_running_loop()
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    for number in numbers:
-        loop.add_signal_handler(number, stop)
-    try:
-        yield
-    finally:
-        for number in numbers:
-            loop.remove_signal_handler(number)
-
-
-def _listening(host: str, port: int) -> socket.socket:
-    """A socket that listens, so that nobody else can take the port while models load.
-
-    Raises:
-        SettingsError: The address cannot be used.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # The protocol is named: asyncio turns Nagle's delay off, 40 ms a reply, only where it reads that this is TCP.
-    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind((host, port))
-        listening.listen(_BACKLOG)
-    except OSError as error:
-        listening.close()
-        raise SettingsError(
-            "cannot listen", got=error, where=f"{host}:{port}", fix="name another port; --port 0 takes a free one"
-        ) from error
-    return listening
-
-
-def _url(host: str, port: int) -> str:
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -1,1 +1,1 @@
-"""What the HTTP servers share: the error envelope, keys, limits, request ids."""
+"""What the HTTP servers share: the socket and its signals, the error envelope, keys, limits, request ids."""

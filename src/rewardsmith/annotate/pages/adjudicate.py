@@ -22,7 +22,7 @@ def show_dispute(request: Request, project: str) -> Response:
     if offer is None:
         again = ""
         return page(request, "done.html.jinja", session=session, here="adjudicate", again=again, can_undo=False)
-    votes = [vote for vote in store.votes(project) if vote.task == offer.task.id]
+    votes = store.votes(project, task=offer.task.id)
     return page(
         request,
         "task.html.jinja",

@@ -23,4 +23,6 @@ def response_characters(task: Task, response: int) -> int:
 
 def _dense(text: str) -> int:
     """Chinese, Japanese and Thai texts have no spaces; two characters are about a word."""
+    if text.isascii():
+        return 0
     return sum("\u0e00" <= sign <= "\u0e7f" or "\u3040" <= sign <= "\u9fff" for sign in text) // 2

@@ -204,9 +204,16 @@ class LabelStore:
             found = connection.execute(_last_votes, {"project": name, "rater": rater_id, "most": limit})
             return [vote_of(row, kind) for row in found]
 
-    def votes(self, name: str, *, origin: Origin | None = None) -> list[Vote]:
-        """All votes that stand, in the order in which they were cast; skips are among them, without an answer."""
+    def votes(self, name: str, *, origin: Origin | None = None, task: str | None = None) -> list[Vote]:
+        """All votes that stand, in the order in which they were cast; skips are among them, without an answer.
+
+        Args:
+            origin: Only those of people, or of judges.
+            task: Only those on this task.
+        """
         query = _all_votes if origin is None else _all_votes.where(_votes.c.origin == origin)
+        if task is not None:
+            query = query.where(_votes.c.task == task)
         with self._read() as connection:
             kind = projects.load_project(connection, name).kind
             return [vote_of(row, kind) for row in connection.execute(query, {"project": name})]
