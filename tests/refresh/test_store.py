@@ -1,4 +1,4 @@
-"""Pointer, journal, locks and files of a round."""
+"""Pointer, journal and files of a round."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from rewardsmith.refresh.candidates import Candidates
 from rewardsmith.refresh.store import (
     TO_LABEL_KIND,
     add_to_journal,
-    locked,
     read_candidates,
     read_journal,
     read_to_label,
@@ -73,10 +72,3 @@ def test_a_round_stands_in_the_journal_once(tmp_path: Path):
         add_to_journal(path, {"round": name, "decision": "kept"})
     assert [each["round"] for each in read_journal(path)] == ["a", "b"]
     assert all(each["time"] for each in read_journal(path))
-
-
-def test_two_processes_do_not_work_in_one_folder(tmp_path: Path):
-    with locked(tmp_path / "round"), pytest.raises(ArtefactError, match="another process"), locked(tmp_path / "round"):
-        pass
-    with locked(tmp_path / "round"):
-        pass

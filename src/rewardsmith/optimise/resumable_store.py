@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import shutil
@@ -12,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from rewardsmith.core.digest import digest_json
-from rewardsmith.core.errors import ArtefactError
 from rewardsmith.core.full_disk import telling_full_disk
+from rewardsmith.core.locked import locked
 from rewardsmith.core.store import write_json
 
 _JOB_NAME = "job.json"
@@ -60,19 +59,8 @@ def resuming(out: Path, job: Mapping[str, Any], *, chunk: int = 1) -> Iterator[R
         ArtefactError: Another process writes the same result.
     """
     folder = _folder(out)
-    with telling_full_disk(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ArtefactError(
-                "another process writes this output", where=str(folder), fix="wait for it, or name another --out"
-            ) from error
+    with locked(folder):
         yield _opened(folder, digest_json(job), chunk)
-    finally:
-        os.close(handle)
 
 
 def done(out: Path) -> None:

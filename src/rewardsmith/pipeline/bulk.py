@@ -7,7 +7,6 @@ the shards that were under way, and the same command again computes those and no
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import logging
 import os
 import pickle
@@ -23,8 +22,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from rewardsmith.core.errors import ArtefactError, MissingDependencyError, RewardsmithError, SettingsError, WorkerError
-from rewardsmith.core.full_disk import telling_full_disk
+from rewardsmith.core.errors import MissingDependencyError, RewardsmithError, SettingsError, WorkerError
+from rewardsmith.core.locked import locked
 from rewardsmith.core.progress import track
 from rewardsmith.core.scores import Scorer
 from rewardsmith.pipeline.score import read_asked, source_rows
@@ -269,24 +268,9 @@ def _claimed(work: Path) -> Iterator[None]:
     Raises:
         ArtefactError: Another process has it.
     """
-    with telling_full_disk(work):
-        work.mkdir(parents=True, exist_ok=True)
-    handle = os.open(work, os.O_RDONLY)
-    try:
-        _lock(handle, work)
+    with locked(work):
         try:
             yield
         finally:
             if not any(work.glob("*.done.json")):
                 shutil.rmtree(work, ignore_errors=True)
-    finally:
-        os.close(handle)
-
-
-def _lock(handle: int, work: Path) -> None:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise ArtefactError(
-            "another process writes this output", where=str(work), fix="wait for it, or name another --out"
-        ) from error

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from rewardsmith.core.digest import digest_json
 from rewardsmith.core.errors import ArtefactError
+from rewardsmith.core.locked import locked
 from rewardsmith.core.store import MANIFEST_NAME, read_manifest
 from rewardsmith.pipeline.refresh_ask import ask, find_drift, gather
 from rewardsmith.pipeline.refresh_learn import (
@@ -48,7 +49,6 @@ from rewardsmith.refresh.store import (
     POINTER_NAME,
     TO_LABEL_NAME,
     add_to_journal,
-    locked,
     read_journal,
     remove,
     require_pointer,

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,28 +24,6 @@ TO_LABEL_KIND = "to-label"
 TO_LABEL_NAME = "pairs.jsonl"
 POINTER_NAME = "current"
 JOURNAL_NAME = "journal.jsonl"
-
-
-@contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """No other process works in `folder`, which is made where it is missing.
-
-    Raises:
-        ArtefactError: Another one does.
-    """
-    with telling_full_disk(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ArtefactError(
-                "another process works here", where=str(folder), fix="wait for it, or name another --out"
-            ) from error
-        yield
-    finally:
-        os.close(handle)
 
 
 def write_candidates(folder: Path, candidates: Candidates, manifest: Manifest) -> Manifest:
