@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import importlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from jaxtyping import install_import_hook
+from tests.browser import launched
 
 # Shapes and dtypes of formulas and losses are checked at run time. An int is a float, as for pyright.
 install_import_hook(
@@ -30,6 +32,14 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("real preference data are not beside this checkout (../shared/data)")
     return folder
+
+
+# The synchronous Playwright runs an event loop in the tests' own thread: it must not outlive the module.
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    """A browser."""
+    with launched() as browser:
+        yield browser
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from rewardsmith.cli.options import Json
+from rewardsmith.cli.options import Cache, Json
 from rewardsmith.cli.output import console, print_json, print_table
 
 
@@ -53,9 +53,7 @@ def audit(
     layout: Annotated[str | None, typer.Option("--layout", help="Layout of the pair file.")] = None,
     rating: Annotated[str | None, typer.Option("--rating", help="Rated rows: the attribute to compare by.")] = None,
     split: Annotated[str, typer.Option("--split", help="Hub data: for example `test[:10%]`.")] = "train",
-    cache: Annotated[
-        Path | None, typer.Option("--cache", metavar="FOLDER", help="Keep rewards here: no text is scored twice.")
-    ] = None,
+    cache: Cache = None,
     precision: Annotated[
         Literal["auto", "float32", "bf16"], typer.Option(help="Inside the network; `auto` is what is faster here.")
     ] = "auto",

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from rewardsmith.cli.options import Json
+from rewardsmith.cli.options import Cache, Json
 from rewardsmith.cli.output import console, print_json, print_table
 
 
@@ -24,9 +24,7 @@ def benchmark(
     ] = None,
     subset: Annotated[str | None, typer.Option("--subset", help="Hub data: configuration or folder.")] = None,
     layout: Annotated[str | None, typer.Option("--layout", help="Layout of the rows (`pairs` only).")] = None,
-    cache: Annotated[
-        Path | None, typer.Option("--cache", metavar="FOLDER", help="Keep rewards here: no text is scored twice.")
-    ] = None,
+    cache: Cache = None,
     as_json: Json = False,
 ) -> None:
     """Scores by the published rules, with intervals, beside published scores. Runs on a CPU, in float32."""

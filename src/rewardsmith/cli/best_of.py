@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from rewardsmith.cli.options import Json, Out
+from rewardsmith.cli.options import Json, KeyEnv, MaxNewTokens, Out, Prompts, Seed, Truncate
 from rewardsmith.cli.output import key_table, print_json, print_table
 
 
@@ -22,9 +22,7 @@ def best_of(
     ],
     model: Annotated[str, typer.Option("--model", help="Reward model: folder, hub id, or URL of a server.")],
     out: Out,
-    prompts: Annotated[
-        str | None, typer.Option("--prompts", metavar="FILE", help="Those of the candidates where absent.")
-    ] = None,
+    prompts: Prompts = None,
     n: Annotated[int, typer.Option("-n", min=1, help="Responses a prompt.")] = 16,
     select: Annotated[
         Literal["mean", "worst", "penalised"],
@@ -32,19 +30,15 @@ def best_of(
     ] = "mean",
     weight: Annotated[float, typer.Option(min=0, help="Of `penalised`.")] = 0.5,
     ties: Annotated[Literal["first", "lot"], typer.Option(help="Which of equal ones is taken.")] = "first",
-    max_new_tokens: Annotated[int, typer.Option(min=1, help="Longest response.")] = 64,
+    max_new_tokens: MaxNewTokens = 64,
     temperature: Annotated[float, typer.Option(min=0, help="1 samples the policy itself.")] = 1.0,
     top_p: Annotated[float, typer.Option(help="Above 0; 1 samples the policy itself.")] = 1.0,
-    seed: Annotated[int, typer.Option(help="Of all draws.")] = 0,
+    seed: Seed = 0,
     reference: Annotated[
         str | None, typer.Option("--reference", help="Of a language model: log-probabilities under it are kept too.")
     ] = None,
-    key_env: Annotated[
-        str | None, typer.Option("--key-env", metavar="NAME", help="Environment variable with the endpoint's key.")
-    ] = None,
-    truncate: Annotated[
-        bool, typer.Option("--truncate", help="Cut over-long prompts from the left instead of stopping.")
-    ] = False,
+    key_env: KeyEnv = None,
+    truncate: Truncate = False,
     as_json: Json = False,
 ) -> None:
     """Sample n responses to each prompt, score them, and keep the best with its reward, the mean and all rewards.

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from rewardsmith.cli.options import Json
+from rewardsmith.cli.options import Cache, Json
 from rewardsmith.cli.output import print_json, print_table
 
 
@@ -19,9 +19,7 @@ def compare(
     layout: Annotated[str | None, typer.Option("--layout", help="Layout of the pair file.")] = None,
     rating: Annotated[str | None, typer.Option("--rating", help="Rated rows: the attribute to compare by.")] = None,
     split: Annotated[str, typer.Option("--split", help="Hub data: for example `test[:10%]`.")] = "train",
-    cache: Annotated[
-        Path | None, typer.Option("--cache", metavar="FOLDER", help="Keep rewards here: no text is scored twice.")
-    ] = None,
+    cache: Cache = None,
     as_json: Json = False,
 ) -> None:
     """A candidate against the incumbent on the same pairs: overall and by slice, with paired intervals.

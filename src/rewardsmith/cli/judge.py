@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from rewardsmith.cli.options import Json
+from rewardsmith.cli.options import Json, KeyEnv
 from rewardsmith.cli.output import key_table, print_json, print_table
 from rewardsmith.core.errors import SettingsError
 
@@ -31,9 +31,7 @@ def make(
     kind: Annotated[
         Literal["pairwise", "pointwise"], typer.Option("--kind", help="Compare two answers, or rate one.")
     ] = "pointwise",
-    key_env: Annotated[
-        str | None, typer.Option("--key-env", metavar="NAME", help="Environment variable that holds the API key.")
-    ] = None,
+    key_env: KeyEnv = None,
     rubric: Annotated[
         Path | None, typer.Option("--rubric", metavar="FILE", help="What the judge goes by; a general text if absent.")
     ] = None,

@@ -20,3 +20,13 @@ Out = Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Where the re
 RecipeFile = Annotated[
     Path | None, typer.Argument(metavar="[RECIPE]", help="Recipe file; the built-in recipe where absent.")
 ]
+Prompts = Annotated[str | None, typer.Option("--prompts", metavar="FILE", help="Those of the candidates where absent.")]
+MaxNewTokens = Annotated[int, typer.Option(min=1, help="Longest response.")]
+Seed = Annotated[int, typer.Option(help="Of all draws.")]
+KeyEnv = Annotated[
+    str | None, typer.Option("--key-env", metavar="NAME", help="Environment variable that holds the endpoint's key.")
+]
+Truncate = Annotated[bool, typer.Option("--truncate", help="Cut over-long prompts from the left instead of stopping.")]
+Cache = Annotated[
+    Path | None, typer.Option("--cache", metavar="FOLDER", help="Keep rewards here: no text is scored twice.")
+]

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from rewardsmith.cli.options import Json, Out
+from rewardsmith.cli.options import Json, KeyEnv, MaxNewTokens, Out, Prompts, Seed, Truncate
 from rewardsmith.cli.output import console, key_table, print_json, print_table
 
 
@@ -28,9 +28,7 @@ def pressure(
         str, typer.Option("--gold-source", metavar="SOURCE", help="File, built-in set, or reward model of the gold.")
     ],
     out: Out,
-    prompts: Annotated[
-        str | None, typer.Option("--prompts", metavar="FILE", help="Those of the candidates where absent.")
-    ] = None,
+    prompts: Prompts = None,
     rating: Annotated[str | None, typer.Option("--rating", help="Of several ratings in a file, the one.")] = None,
     checkpoint: Annotated[
         list[str] | None,
@@ -38,14 +36,10 @@ def pressure(
     ] = None,
     n: Annotated[int, typer.Option("-n", min=1, help="Responses a prompt; the largest n of best-of-n.")] = 64,
     checkpoint_n: Annotated[int, typer.Option(min=1, help="Responses a prompt of a checkpoint.")] = 8,
-    max_new_tokens: Annotated[int, typer.Option(min=1, help="Longest response.")] = 64,
-    seed: Annotated[int, typer.Option(help="Of all draws.")] = 0,
-    key_env: Annotated[
-        str | None, typer.Option("--key-env", metavar="NAME", help="Environment variable with the endpoint's key.")
-    ] = None,
-    truncate: Annotated[
-        bool, typer.Option("--truncate", help="Cut over-long prompts from the left instead of stopping.")
-    ] = False,
+    max_new_tokens: MaxNewTokens = 64,
+    seed: Seed = 0,
+    key_env: KeyEnv = None,
+    truncate: Truncate = False,
     as_json: Json = False,
 ) -> None:
     """Reward and gold against KL, for best-of-n and for trained policies, and the KL budget that follows.

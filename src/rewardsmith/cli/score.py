@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from rewardsmith.cli.options import Truncate
 from rewardsmith.core.errors import SettingsError
 
 _WEIGHT = "ATTRIBUTE=NUMBER"
@@ -25,9 +26,7 @@ def score(
     workers: Annotated[
         int | None, typer.Option(metavar="N", help="Processes of `--engine ray`; 2 where absent. Each holds the model.")
     ] = None,
-    truncate: Annotated[
-        bool, typer.Option("--truncate", help="Cut over-long prompts from the left instead of stopping.")
-    ] = False,
+    truncate: Truncate = False,
     cache: Annotated[
         Path | None,
         typer.Option("--cache", metavar="FOLDER", help="Keep rewards here: nothing is computed twice, even if killed."),

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import re
-import shutil
-import socket
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
-import uvicorn
+from tests.annotate.served import Served
+from tests.browser import visits
 
 from rewardsmith.annotate.answers import PairAnswer
-from rewardsmith.annotate.app import create_app
 from rewardsmith.annotate.pages.dashboard import sections
 from rewardsmith.annotate.pages.dashboard.facts import Watch, measure
 from rewardsmith.annotate.settings import ProjectSettings
@@ -131,15 +128,9 @@ def test_facts_are_measured_again_when_they_are_old(store: LabelStore):
 
 @pytest.fixture(scope="module")
 def url(store: LabelStore) -> Iterator[str]:
-    """A server on this machine, in a thread."""
-    listening = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(create_app(store), lifespan="off", log_config=None))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-    server.should_exit = True
-    thread.join(20)
-    listening.close()
+    served = Served(store)
+    yield served.url
+    served.stop()
 
 
 def _client(store: LabelStore, url: str, name: str) -> httpx2.Client:
@@ -163,45 +154,26 @@ def test_only_an_owner_sees_them(store: LabelStore, url: str, part: str):
     assert "Demo &lt;i&gt;" in reply.text
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if program is None:
-        pytest.skip("no Chromium is installed")
-    with playwright.sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
 @pytest.mark.parametrize(("width", "scheme", "ink"), [(1280, "light", "27, 36, 48"), (390, "dark", "230, 234, 240")])
 def test_an_owner_reads_them_in_a_browser(
     store: LabelStore, url: str, chromium: Any, width: int, scheme: str, ink: str
 ):
     owner = next(each for each in store.raters("demo") if each.role == "owner")
-    problems: list[str] = []
-    context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
-    context.set_default_timeout(30_000)
-    page = context.new_page()
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.on("console", lambda line: problems.append(line.text) if line.type in ("error", "warning") else None)
-    page.goto(f"{url}/a/{store.make_link('demo', owner.id)}")
-    page.locator("main button").first.click()
-    page.get_by_role("link", name="Dashboard").click()
-    colours = set()
-    for name in ("Overview", "Raters", "Coverage", "Asked next"):
-        page.get_by_role("navigation", name="Dashboard").get_by_role("link", name=name).click()
-        page.get_by_role("heading", name=name, level=1).wait_for()
-        # The page itself never scrolls sideways: wide tables and pictures do so in their own frames.
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        for picture in page.locator("svg.plot:visible").all():
-            assert picture.bounding_box()["height"] > 60
-            # Lines and texts take the page's own colour, light or dark.
-            colours.add(picture.evaluate("each => getComputedStyle(each.querySelector('text')).fill"))
-    page.get_by_text("Read the first").click()
-    assert page.get_by_text("the second", exact=True).first.is_visible()
-    assert "hit" not in page.title()
-    context.close()
-    assert problems == []
+    with visits(chromium) as visit:
+        page = visit(f"{url}/a/{store.make_link('demo', owner.id)}", width=width, scheme=scheme)
+        page.locator("main button").first.click()
+        page.get_by_role("link", name="Dashboard").click()
+        colours = set()
+        for name in ("Overview", "Raters", "Coverage", "Asked next"):
+            page.get_by_role("navigation", name="Dashboard").get_by_role("link", name=name).click()
+            page.get_by_role("heading", name=name, level=1).wait_for()
+            # The page itself never scrolls sideways: wide tables and pictures do so in their own frames.
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+            for picture in page.locator("svg.plot:visible").all():
+                assert picture.bounding_box()["height"] > 60
+                # Lines and texts take the page's own colour, light or dark.
+                colours.add(picture.evaluate("each => getComputedStyle(each.querySelector('text')).fill"))
+        page.get_by_text("Read the first").click()
+        assert page.get_by_text("the second", exact=True).first.is_visible()
+        assert "hit" not in page.title()
     assert colours == {f"rgb({ink})"}

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
-import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-import uvicorn
 from tests.annotate.pages.labelling import PROJECTS, add_project, link
+from tests.annotate.served import Served
+from tests.browser import Visit, visits
 from tests.serve.page.test_use import FAINT
 
 from rewardsmith.annotate.answers import AttributesAnswer, FirstErrorAnswer, PairAnswer, RankingAnswer
-from rewardsmith.annotate.app import create_app
 from rewardsmith.annotate.store import LabelStore, open_store
 from rewardsmith.core.conversation import response_text
-
-Visit = Callable[..., Any]
 
 
 @pytest.fixture(scope="module")
@@ -31,34 +27,6 @@ def labels(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabelStore]:
         yield store
 
 
-class Served:
-    """The application behind uvicorn on a free port; it can be stopped, and started again at the same address."""
-
-    def __init__(self, store: LabelStore) -> None:
-        self._store = store
-        self._port = 0
-        self.start()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._port}"
-
-    def start(self) -> None:
-        config = uvicorn.Config(
-            create_app(self._store), port=self._port, lifespan="off", log_config=None, timeout_graceful_shutdown=2
-        )
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run, daemon=True)
-        self._thread.start()
-        while not self._server.started:
-            time.sleep(0.01)
-        self._port = self._server.servers[0].sockets[0].getsockname()[1]
-
-    def stop(self) -> None:
-        self._server.should_exit = True
-        self._thread.join(10)
-
-
 @pytest.fixture(scope="module")
 def served(labels: LabelStore) -> Iterator[Served]:
     running = Served(labels)
@@ -66,44 +34,18 @@ def served(labels: LabelStore) -> Iterator[Served]:
     running.stop()
 
 
-# The synchronous Playwright runs an event loop in the tests' own thread: it must not outlive the module.
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if program is None:
-        pytest.skip("no Chromium is installed")
-    with playwright.sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
 def visit(chromium: Any, served: Served, labels: LabelStore) -> Iterator[Visit]:
     """A new rater opens the link of a project; nothing that the page loads or runs may be refused or fail."""
-    contexts, problems = [], []
+    with visits(chromium) as opened:
 
-    def opened(project: str, name: str, *, width: int = 1280, scheme: Any = "light", role: Any = "rater", **more: Any):
-        context = chromium.new_context(viewport={"width": width, "height": 844}, color_scheme=scheme, **more)
-        context.set_default_timeout(10_000)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("pageerror", lambda error: problems.append(str(error)))
-        page.on("console", lambda line: problems.append(line.text) if _is_problem(line) else None)
-        page.goto(f"{served.url}/a/{link(labels, project, name, role)}")
-        page.get_by_role("button", name="Begin").click()
-        page.wait_for_url(f"**/p/{project}")
-        return page
+        def begun(project: str, name: str, *, role: Any = "rater", **more: Any) -> Any:
+            page = opened(f"{served.url}/a/{link(labels, project, name, role)}", **more)
+            page.get_by_role("button", name="Begin").click()
+            page.wait_for_url(f"**/p/{project}")
+            return page
 
-    yield opened
-    for context in contexts:
-        context.close()
-    assert problems == []
-
-
-def _is_problem(line: Any) -> bool:
-    return line.type in ("error", "warning") and "Failed to load resource" not in line.text
+        yield begun
 
 
 def votes_of(labels: LabelStore, project: str, name: str) -> list[Any]:
@@ -300,7 +242,7 @@ def test_every_text_stands_out_and_every_control_has_a_name(visit: Visit, scheme
 def test_it_fits_the_screen_and_the_finger(visit: Visit, width: int):
     touch = {"has_touch": True, "is_mobile": True} if width < 600 else {}
     for project in PROJECTS if width == 390 else ("axes", "ranks"):
-        page = visit(project, f"Thumb {width}", width=width, **touch)
+        page = visit(project, f"Thumb {width}", width=width, height=844, **touch)
         assert page.evaluate("document.documentElement.scrollWidth") <= width, project
         page.evaluate("scrollTo(0, 0)")
         bar = page.locator("#bar").bounding_box()

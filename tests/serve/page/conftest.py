@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from tests.browser import Visit, visits
 from tests.gate.evidence import found, sound_findings
 from tests.models import tiny
 from tests.serve.families import build_families
@@ -74,44 +74,11 @@ def server(folders: dict[str, Path]) -> Iterator[Serving]:
         yield running
 
 
-# The synchronous Playwright runs an event loop in the tests' own thread: it must not outlive the module.
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    """A browser."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if program is None:
-        pytest.skip("no Chromium is installed")
-    with playwright.sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
-def visit(chromium: Any, server: Serving) -> Iterator[Callable[..., Any]]:
-    """Opens the page in a context of its own; nothing that it loads or runs may be refused or fail."""
-    contexts, problems = [], []
-
-    def opened(url: str = "", *, width: int = 1280, scheme: str = "light") -> Any:
-        context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
-        context.set_default_timeout(15_000)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("pageerror", lambda error: problems.append(str(error)))
-        page.on("console", lambda line: problems.append(line.text) if _is_problem(line) else None)
-        page.goto(url or server.url)
-        return page
-
-    yield opened
-    for context in contexts:
-        context.close()
-    assert problems == []
-
-
-def _is_problem(line: Any) -> bool:
-    """Chromium logs each reply that is no success, which the page itself tells of."""
-    return line.type in ("error", "warning") and "Failed to load resource" not in line.text
+def visit(chromium: Any, server: Serving) -> Iterator[Visit]:
+    """Opens the page, or another address; see `visits`."""
+    with visits(chromium) as opened:
+        yield lambda url="", **more: opened(url or server.url, **more)
 
 
 def fill(page: Any, prompt: str, answers: list[str], *, model: str = "passed") -> None:

@@ -52,14 +52,7 @@ def judge(
         SettingsError: The judge cannot answer what the project asks, or another judge has that name.
         JudgeError: Its model does not answer.
     """
-    asked = load_scorer(folder, overlength="truncate", cache=cache)
-    if not isinstance(asked, PairwiseJudge | PointwiseJudge):
-        raise ModelError(
-            "not a judge",
-            wanted=f'{SPEC_NAME} with "family": "judge"',
-            where=str(folder),
-            fix="make one with `rewardsmith judge --out`",
-        )
+    asked = _load(folder, cache)
     with contextlib.closing(open_store(database)) as store:
         asks = store.project(project)
         rater = _rater(store, project, name or _name(asked, Path(folder)))
@@ -86,6 +79,18 @@ def judge(
         **_agreement(measured),
         "usage": asdict(asked.usage),
     }
+
+
+def _load(folder: str | Path, cache: Path | None) -> Judge:
+    judge = load_scorer(folder, overlength="truncate", cache=cache)
+    if not isinstance(judge, PairwiseJudge | PointwiseJudge):
+        raise ModelError(
+            "not a judge",
+            wanted=f'{SPEC_NAME} with "family": "judge"',
+            where=str(folder),
+            fix="make one with `rewardsmith judge --out`",
+        )
+    return judge
 
 
 def _name(judge: Judge, folder: Path) -> str:
