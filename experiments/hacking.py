@@ -6,7 +6,8 @@ disagree on long ones. The priors are far larger than any rater's taste, so that
 the same prompts and seeds in each arm:
 
 - `fixed`: the mean of the members, β fixed.
-- `adaptive`: the mean, β that rises when a watched sign moves, and stop rules. It sees gold of its own few prompts.
+- `adaptive`: the mean, β that rises when a watched sign moves, and stop rules. It sees gold of its own few prompts, and
+  keeps the policy that was best by it.
 - `penalised`: the mean less λ times the members' variance, β fixed.
 
 Gold is the rubric with its default weights, on fresh responses to prompts that no arm has seen; intervals resample
@@ -70,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(f"\nruns took {study.seconds:.0f} s")
     forget_checkpoints(world)
     if not said.quick:
-        write_rows(rows_of(shown), ROWS)
+        write_rows(rows_of(shown, runs), ROWS)
         FIGURES.mkdir(parents=True, exist_ok=True)
         (FIGURES / "hacking.svg").write_text(figure(shown, arms) + "\n", "utf-8")
 
@@ -101,11 +102,12 @@ def plan(*, quick: bool = False) -> dict[str, Arm]:
             "anchor": AnchorSettings(kind="adaptive", beta=BETA, factor=2.0),
             "watch": WatchSettings(baseline_lines=4, window_lines=3, noise=2.0, least_share=0.1),
             "stop": StopSettings(on_fall=True, on_signs=2),
+            "measure": MeasureSettings(every_steps=1 if quick else 2),
         }
     )
     return {
         FIXED: Arm("mean, fixed β", fixed),
-        ADAPTIVE: Arm("mean, adaptive β and stop rules", held, watches_gold=True),
+        ADAPTIVE: Arm("mean, adaptive β and stop rules", held, watches_gold=True, watch_n=2 if quick else 6),
         PENALISED: Arm(f"mean − {PENALTY:g}·variance, fixed β", fixed, select="penalised", weight=PENALTY),
     }
 
@@ -146,9 +148,14 @@ def _key(world: World, arm: Arm) -> dict[str, Any]:
 # ---- report ----
 
 
-def change(points: Sequence[Point], place: int = -1) -> Estimate:
+def change(points: Sequence[Point], point: Point) -> Estimate:
     """Gold of a point less that of the first policy, on the same prompts."""
-    return estimate_of(points[place].gold - points[0].gold)
+    return estimate_of(point.gold - points[0].gold)
+
+
+def kept(points: Sequence[Point], run: Mapping[str, Any]) -> Point:
+    """The policy that the run left: the last one, or the best by the gold that it watched."""
+    return next(point for point in points if point.step == run["kept_step"])
 
 
 def report(
@@ -158,12 +165,13 @@ def report(
     prompts = len(next(iter(shown.values()))[0].gold)
     print(f"{prompts} prompts that judge; gold, KL in nats, length in tokens: mean [95%, prompts resampled]")
     for name, points in shown.items():
-        print(f"\n{arms[name].said}; ended: {runs[name]['stopped'] or 'after its steps'}")
+        ended = runs[name]["stopped"] or "after its steps"
+        print(f"\n{arms[name].said}; ended: {ended}; kept: step {runs[name]['kept_step']}")
         for place, point in enumerate(points):
             values = (point.proxy, point.gold, point.nats, point.length)
             figures = "  ".join(_said(estimate_of(each)) for each in values)
             print(f"step {point.step:3}  {figures}  finished {point.finished.mean():.2f}", end="")
-            print("" if place == 0 else f"  gold less first {_said(change(points, place))}")
+            print("" if place == 0 else f"  gold less first {_said(change(points, point))}")
         betas = [line["beta"] for line in runs[name]["lines"] if "beta" in line]
         print(
             f"β {betas[0]:.3g} → {betas[-1]:.3g}; tokens a response on training prompts, by step: "
@@ -171,18 +179,21 @@ def report(
         )
 
 
-def rows_of(shown: Mapping[str, Sequence[Point]]) -> list[Row]:
-    """Gold at the end, adaptive and penalised each less fixed; and the change of each from the first policy."""
-    fixed = shown[FIXED][-1].gold
+def rows_of(shown: Mapping[str, Sequence[Point]], runs: Mapping[str, Mapping[str, Any]]) -> list[Row]:
+    """Gold of what was kept, adaptive and penalised each less fixed; and the change of each from the first policy."""
+    last = {name: kept(points, runs[name]) for name, points in shown.items()}
+    fixed = last[FIXED].gold
     found = []
     for name in (ADAPTIVE, PENALISED):
-        own = shown[name][-1].gold
+        own = last[name].gold
         gain = estimate_of(own - fixed)
-        said = f"gold points of 10 at the end, length-biased reward: {name} (ours) minus mean with fixed β (peer)"
+        said = f"gold points of 10 of what is kept, length-biased reward: {name} (ours) minus mean with fixed β (peer)"
         found.append(_row(f"hacking-{name}-minus-fixed-gold", gain, said, own, fixed))
     for name, points in shown.items():
-        said = f"gold points of 10, length-biased reward, {name}: at the end (ours) minus first policy (peer)"
-        found.append(_row(f"hacking-{name}-gold-change", change(points), said, points[-1].gold, points[0].gold))
+        said = f"gold points of 10, length-biased reward, {name}: what is kept (ours) minus first policy (peer)"
+        found.append(
+            _row(f"hacking-{name}-gold-change", change(points, last[name]), said, last[name].gold, points[0].gold)
+        )
     return found
 
 

@@ -22,7 +22,7 @@ from rewardsmith.core.scores import Scorer
 from rewardsmith.models.causal_lm import CausalLm
 from rewardsmith.numerics.combination import Rule
 from rewardsmith.numerics.intervals import group_bootstrap
-from rewardsmith.optimise.measure import measured
+from rewardsmith.optimise.measure import FreshMeasure
 from rewardsmith.optimise.pairs import DpoPair
 from rewardsmith.optimise.policy.local import LocalPolicy
 from rewardsmith.optimise.reward.function import reward_function
@@ -149,14 +149,16 @@ def _train(world: World, arm: Arm, scorer: Scorer, method: str, build: Any) -> d
     work.mkdir(parents=True, exist_ok=True)
     latest: list[Point] = []
 
+    sampling = world.sampling.model_copy(update={"n": arm.watch_n})
+    watched = FreshMeasure(world.lm, world.watch, sampling, seed=WATCH_SEED, scorer=scorer, gold=world.gold)
+
     def measure(trained: CausalLm) -> Mapping[str, float]:
         # Training may run in bfloat16; what is reported is float32.
         with torch.autocast("cpu", enabled=False):
             latest[:] = [measure_point(world, arm, trained, scorer, step=0)]
             if not arm.watches_gold:
                 return {}
-            policy = LocalPolicy(trained, world.sampling, reference=world.lm)
-            return measured(policy, world.watch, n=arm.watch_n, seed=WATCH_SEED, scorer=scorer, gold=world.gold)
+            return watched(trained)
 
     def on_line(lines: Sequence[Mapping[str, float]]) -> None:
         if latest:

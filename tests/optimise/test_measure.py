@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 
 from rewardsmith.core.conversation import Conversation, response_text, user
 from rewardsmith.core.scores import Provenance, Scores
-from rewardsmith.optimise.measure import gold_figures, measured
+from rewardsmith.optimise.measure import draw_fresh, figures_of, gold_figures
 from rewardsmith.optimise.policy.policy import Prompt
 from rewardsmith.optimise.samples import Sample, SampleGroup
 
@@ -45,7 +46,7 @@ class ByLetter:
 
 
 def test_figures_by_hand():
-    line = measured(Written(), PROMPTS, n=3, seed=0, scorer=Lengths(), gold=ByLetter())
+    line = figures_of(draw_fresh(Written(), PROMPTS, n=3, seed=0, scorer=Lengths(), gold=ByLetter()))
     assert (line["kl_nats"], line["kl_low"], line["kl_high"]) == pytest.approx((0.5, 0.5, 0.5))
     # e^−0.5 − 1 + 0.5 and 0.5 / 2.
     assert line["kl_k3"] == pytest.approx(0.106531, abs=1e-6)
@@ -58,8 +59,25 @@ def test_figures_by_hand():
 
 
 def test_without_gold_or_reward_there_is_none():
-    line = measured(Written(), PROMPTS, n=2, seed=0)
+    line = figures_of(draw_fresh(Written(), PROMPTS, n=2, seed=0))
     assert not {"gold", "fresh_proxy", "fresh_accuracy"} & line.keys()
+
+
+def test_changes_are_prompt_by_prompt():
+    first = draw_fresh(Written(), PROMPTS, n=2, seed=0, scorer=Lengths(), gold=ByLetter())
+    # On p ratings go from 2, 1 to 1, 1 and on q from 2, 1 to 2, nothing: −0.5 and +0.5 a prompt.
+    ratings = np.array([[1.0, 1.0], [2.0, np.nan]])
+    longer = tuple(
+        replace(group, samples=tuple(replace(each, n_tokens=5) for each in group.samples)) for group in first.groups
+    )
+    assert first.rewards is not None
+    now = replace(first, groups=longer, ratings=ratings, rewards=first.rewards + 0.25)
+    line = figures_of(now, first=first)
+    assert line["gold_change"] == pytest.approx(0.0)
+    assert (line["gold_change_low"], line["gold_change_high"]) == pytest.approx((-0.5, 0.5))
+    assert (line["length_change"], line["length_change_low"], line["length_change_high"]) == pytest.approx((3, 3, 3))
+    assert line["proxy_change"] == pytest.approx(0.25)
+    assert not {"gold_change", "length_change", "proxy_change"} & figures_of(now).keys()
 
 
 def test_responses_without_a_rating_are_left_out():

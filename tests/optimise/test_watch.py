@@ -56,6 +56,31 @@ def test_gold_moves_when_it_falls_while_the_proxy_rises():
     assert not signs([gold(4, 1), gold(5, 2)], WATCH)[0].is_moved
 
 
+def test_a_fall_prompt_by_prompt_is_seen_where_the_prompts_differ_more_than_the_policies():
+    # Each interval of gold is 2 points wide; that of the change from the first policy is 0.4.
+    change = {"gold_change": -0.5, "gold_change_low": -0.7, "gold_change_high": -0.3, "proxy_change": 0.1}
+    (sign,) = signs([gold(5, 1, half=1.0) | change], WATCH)
+    assert (sign.before, sign.now, sign.limit) == pytest.approx((5.5, 5.0, 0.2))
+    assert sign.is_moved
+    wide = change | {"gold_change_low": -1.1, "gold_change_high": 0.1}
+    assert not signs([gold(5, 1, half=1.0) | wide], WATCH)[0].is_moved
+    assert not signs([gold(5, 1, half=1.0) | change | {"proxy_change": -0.1}], WATCH)[0].is_moved
+    # From its best it may fall without being below where it began.
+    risen = {"gold_change": 0.5, "gold_change_low": 0.3, "gold_change_high": 0.7, "proxy_change": 0.1}
+    assert signs([gold(6.5, 1), gold(5.5, 2) | risen], WATCH)[0].is_moved
+
+
+def test_length_is_read_prompt_by_prompt_where_it_was():
+    change = {"fresh_length": 33.0, "length_change": 6.0, "length_change_low": 4.0, "length_change_high": 8.0}
+    lines = [*lines_of("length", 30, 30, 30, 30), change, {"length": 30.0}]
+    watch = WATCH.model_copy(update={"least_share": 0.1})
+    (sign,) = signs(lines, watch)
+    assert (sign.before, sign.now, sign.limit, sign.is_moved) == (27.0, 33.0, 2.7, True)
+    # 6 of 27 tokens are less than a quarter; and an interval of ±7 is wider than 6.
+    assert not signs(lines, WATCH)[0].is_moved
+    assert not signs([change | {"length_change_low": -1.0, "length_change_high": 13.0}], watch)[0].is_moved
+
+
 def test_only_the_signs_that_are_watched():
     lines = lines_of("length", 10, 10, 99, 99)
     assert signs(lines, WATCH.model_copy(update={"signs": ("format",)})) == ()

@@ -80,10 +80,26 @@ def signs(lines: Sequence[Line], settings: WatchSettings) -> tuple[Sign, ...]:
     ensemble lie apart) upwards: the means of the last and of the first lines differ by more than `noise` standard
     errors of the first lines' scatter, and by `least_share`. `gold` and `fresh_accuracy` move when they have fallen
     from their best by more than the halves of both intervals, added in quadrature, while the proxy rose.
+
+    Where the log has `length_change` and `gold_change`, which compare with the first policy prompt by prompt, `length`
+    is read from the one, and `gold` has also moved when the other is below its noise: the prompts' own differences,
+    far larger than what a policy changes, are in neither.
     """
-    found = (_fall(name, lines) if name in ("gold", "fresh_accuracy") else _shift(name, lines, settings)
-             for name in settings.signs)  # fmt: skip
+    found = (_sign(name, lines, settings) for name in settings.signs)
     return tuple(sign for sign in found if sign is not None)
+
+
+def _sign(name: str, lines: Sequence[Line], settings: WatchSettings) -> Sign | None:
+    match name:
+        case "gold":
+            fallen = _fall(name, lines)
+            return fallen if fallen is not None and fallen.is_moved else _gold_change(lines) or fallen
+        case "fresh_accuracy":
+            return _fall(name, lines)
+        case "length":
+            return _length_change(lines, settings) or _shift(name, lines, settings)
+        case _:
+            return _shift(name, lines, settings)
 
 
 def stop_reason(lines: Sequence[Line], stop: StopSettings, watch: WatchSettings) -> str | None:
@@ -132,6 +148,25 @@ def _fall(name: str, lines: Sequence[Line]) -> Sign | None:
     limit = math.hypot(*halves)
     rose = _proxy(last) > _proxy(best)
     return Sign(name, best[name], last[name], limit, rose and best[name] - last[name] > limit)
+
+
+def _gold_change(lines: Sequence[Line]) -> Sign | None:
+    last = next((line for line in reversed(lines) if "gold_change" in line), None)
+    if last is None:
+        return None
+    change, half = last["gold_change"], (last["gold_change_high"] - last["gold_change_low"]) / 2
+    rose = last.get("proxy_change", math.nan) > 0
+    return Sign("gold", last["gold"] - change, last["gold"], half, rose and -change > half)
+
+
+def _length_change(lines: Sequence[Line], settings: WatchSettings) -> Sign | None:
+    last = next((line for line in reversed(lines) if "length_change" in line), None)
+    if last is None:
+        return None
+    change, now = last["length_change"], last["fresh_length"]
+    half = (last["length_change_high"] - last["length_change_low"]) / 2
+    limit = max(half, settings.least_share * abs(now - change), _LEAST["length"])
+    return Sign("length", now - change, now, limit, abs(change) > limit)
 
 
 def _proxy(line: Line) -> float:

@@ -19,10 +19,9 @@ from rewardsmith.models.checkpoint import ADAPTER_CONFIG_NAME
 from rewardsmith.optimise.anchor import make_anchor
 from rewardsmith.optimise.gold import Gold
 from rewardsmith.optimise.load import load_columns, load_gold, load_prompts
-from rewardsmith.optimise.measure import gold_figures, measured
+from rewardsmith.optimise.measure import FreshMeasure, gold_figures
 from rewardsmith.optimise.pairs import DpoPair
 from rewardsmith.optimise.picture import run_picture
-from rewardsmith.optimise.policy.local import LocalPolicy
 from rewardsmith.optimise.policy.policy import Prompt, SamplingSettings
 from rewardsmith.optimise.ppo.rollout import Rollout
 from rewardsmith.optimise.ppo.store import LOG_NAME, save_policy, write_log
@@ -224,11 +223,8 @@ def _through_trl(
     work = work_folder(out, digest_json([config, parents]))
     sampling = SamplingSettings(max_new_tokens=settings.training.max_new_tokens, n=settings.measure.n)
 
-    def measure(trained: CausalLm) -> Mapping[str, float]:
-        policy = LocalPolicy(trained, sampling, reference=lm)
-        scorer = None if parts.reward is None else parts.reward.scorer
-        return measured(policy, parts.fresh, n=sampling.n, seed=settings.seed, scorer=scorer, gold=parts.gold)
-
+    scorer = None if parts.reward is None else parts.reward.scorer
+    measure = FreshMeasure(lm, parts.fresh, sampling, seed=settings.seed, scorer=scorer, gold=parts.gold)
     outcome = run_trl(
         lm, settings, work, build=build(work), measure=measure, on_line=lambda lines: _draw(work.parent, lines, method)
     )
