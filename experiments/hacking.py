@@ -1,4 +1,4 @@
-"""Hacking made visible: one policy trained against a reward that loves length, held in three ways.
+"""Hacking made visible: one policy trained against a reward that loves length, held in four ways.
 
 The reward is an ensemble of three reward models that learnt from the same pairs of the policy's own responses, each
 with a length prior of a stated size on top (`policy_world.biased_ensemble`), so that they agree on most answers and
@@ -6,8 +6,9 @@ disagree on long ones. The priors are far larger than any rater's taste, so that
 the same prompts and seeds in each arm:
 
 - `fixed`: the mean of the members, β fixed.
-- `adaptive`: the mean, β that rises when a watched sign moves, and stop rules. It sees gold of its own few prompts, and
-  keeps the policy that was best by it.
+- `adaptive`: the mean, β that rises when a watched sign moves. It sees gold of its own few prompts, and keeps the
+  policy that was best by it.
+- `stopped`: the same with stop rules.
 - `penalised`: the mean less λ times the members' variance, β fixed.
 
 Gold is the rubric with its default weights, on fresh responses to prompts that no arm has seen; intervals resample
@@ -45,7 +46,7 @@ ROWS = ROOT / "bench" / "results" / "optimise.json"
 BIASES = (0.0, 4.0, 8.0)
 PENALTY = 2.0
 BETA = 0.02
-FIXED, ADAPTIVE, PENALISED = "fixed", "adaptive", "penalised"
+FIXED, ADAPTIVE, STOPPED, PENALISED = "fixed", "adaptive", "stopped", "penalised"
 PANELS = (
     ("proxy", "Reward that is optimised", "standard deviations"),
     ("gold", "Gold", "points of 10"),
@@ -80,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def plan(*, quick: bool = False) -> dict[str, Arm]:
-    """The three arms; they differ in nothing but how they are held."""
+    """The four arms; they differ in nothing but how they are held."""
     training = TrlSettings(
         steps=2 if quick else 16,
         prompts_per_step=2 if quick else 3,
@@ -105,9 +106,11 @@ def plan(*, quick: bool = False) -> dict[str, Arm]:
             "measure": MeasureSettings(every_steps=1 if quick else 2),
         }
     )
+    watching: dict[str, Any] = {"watches_gold": True, "watch_n": 2 if quick else 6}
     return {
         FIXED: Arm("mean, fixed β", fixed),
-        ADAPTIVE: Arm("mean, adaptive β and stop rules", held, watches_gold=True, watch_n=2 if quick else 6),
+        ADAPTIVE: Arm("mean, adaptive β", held.model_copy(update={"stop": fixed.stop}), **watching),
+        STOPPED: Arm("mean, adaptive β and stop rules", held, **watching),
         PENALISED: Arm(f"mean − {PENALTY:g}·variance, fixed β", fixed, select="penalised", weight=PENALTY),
     }
 
@@ -180,11 +183,11 @@ def report(
 
 
 def rows_of(shown: Mapping[str, Sequence[Point]], runs: Mapping[str, Mapping[str, Any]]) -> list[Row]:
-    """Gold of what was kept, adaptive and penalised each less fixed; and the change of each from the first policy."""
+    """Gold of what was kept, each way less fixed; and the change of each from the first policy."""
     last = {name: kept(points, runs[name]) for name, points in shown.items()}
     fixed = last[FIXED].gold
     found = []
-    for name in (ADAPTIVE, PENALISED):
+    for name in (ADAPTIVE, STOPPED, PENALISED):
         own = last[name].gold
         gain = estimate_of(own - fixed)
         said = f"gold points of 10 of what is kept, length-biased reward: {name} (ours) minus mean with fixed β (peer)"

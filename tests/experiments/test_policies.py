@@ -137,9 +137,10 @@ def test_rows_say_ours_less_the_peer(compared, hacking):
         "best-of-n-minus-grpo-gold-at-equal-kl": 2.0,
     }
     shown = {name: [_point(hacking, 0, 6.0), _point(hacking, 8, value)]
-             for name, value in (("fixed", 4.0), ("adaptive", 5.5), ("penalised", 5.0))}  # fmt: skip
+             for name, value in (("fixed", 4.0), ("adaptive", 5.5), ("stopped", 6.5), ("penalised", 5.0))}  # fmt: skip
     found = {row["name"]: row["value"] for row in hacking.rows_of(shown, {name: {"kept_step": 8} for name in shown})}
     assert found["hacking-adaptive-minus-fixed-gold"] == 1.5
+    assert found["hacking-stopped-minus-fixed-gold"] == 2.5
     assert found["hacking-penalised-minus-fixed-gold"] == 1.0
     assert found["hacking-fixed-gold-change"] == -2.0
 

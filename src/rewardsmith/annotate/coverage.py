@@ -1,4 +1,7 @@
-"""Which regions of prompt space have votes, disagreement, or nothing: clusters of features, counted."""
+"""Which regions of prompt space have votes, disagreement, or nothing: clusters of features, counted.
+
+scikit-learn is imported where it is used: it takes seconds, for which a server's first page need not wait.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,6 @@ from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float, Float64, Int64
-from sklearn.cluster import KMeans
-from sklearn.decomposition import TruncatedSVD
-from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS, HashingVectorizer
-from sklearn.preprocessing import normalize
 
 from rewardsmith.annotate.tasks import Task
 from rewardsmith.core.errors import DataError
@@ -136,6 +135,10 @@ def prompt_features(tasks: Sequence[Task]) -> Float64[np.ndarray, "task hidden"]
 
     The components are fitted on at most 4,000 prompts, evenly drawn. Rows have length 1, or 0 where no word is known.
     """
+    from sklearn.decomposition import TruncatedSVD
+    from sklearn.feature_extraction.text import HashingVectorizer
+    from sklearn.preprocessing import normalize
+
     if not tasks:
         return np.zeros((0, 1))
     words = HashingVectorizer(n_features=_HASHED, stop_words="english", alternate_sign=False)
@@ -150,6 +153,8 @@ def prompt_features(tasks: Sequence[Task]) -> Float64[np.ndarray, "task hidden"]
 def _clusters(
     features: Float64[np.ndarray, "task hidden"], regions: int, *, seed: int
 ) -> tuple[Int64[np.ndarray, " task"], Float64[np.ndarray, "region hidden"]]:
+    from sklearn.cluster import KMeans
+
     # Equal prompts may differ in the last bit of their features, and would look like several.
     distinct = len(np.unique(features.round(9), axis=0))
     chosen = features[_evenly(len(features))]
@@ -174,6 +179,8 @@ def _telling(documents: Sequence[set[str]], everywhere: Counter[str], n_all: int
 
 
 def _words_in(task: Task) -> set[str]:
+    from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
+
     return {word for word in _WORD.findall(_prompt_text(task).casefold()) if word not in ENGLISH_STOP_WORDS}
 
 
