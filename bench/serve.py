@@ -10,13 +10,8 @@ takes the built-in ones, and says so in its rows. See `serve_exactness`, `serve_
 
 from __future__ import annotations
 
-import argparse
-import importlib
-import signal
-import sys
-from pathlib import Path
-
 import measure
+from command import command_line, main
 
 OUT = measure.ROOT / "bench" / "results" / "serve.json"
 
@@ -32,22 +27,8 @@ COMMANDS = {
 QUICK = {"repeats": 1, "requests": 64, "most_s": 30.0, "minutes": 0.5, "cases": 400}
 
 
-def main() -> None:
-    """Measure, print, write the rows."""
-    arguments = _arguments()
-    # So that servers are ended too where this is told to end.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    module, function = COMMANDS[arguments.what]
-    found = getattr(importlib.import_module(module), function)(arguments)
-    measure.show(found)
-    if arguments.out is not None:
-        measure.write_rows(Path(arguments.out), found)
-
-
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=list(COMMANDS))
-    parser.add_argument("--quick", action="store_true", help="a small run that shows that all works")
+if __name__ == "__main__":
+    parser = command_line(__doc__, COMMANDS, OUT)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument(
         "--requests", type=int, default=512, help="of each run of throughput; half as many by one client"
@@ -57,15 +38,4 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--cases", type=int, default=20_000, help="of the fuzzing")
     parser.add_argument("--precision", default="auto", help="of prefix")
     parser.add_argument("--only", nargs="+", default=[], help="faults by name")
-    parser.add_argument("--out", help=f"{OUT.relative_to(measure.ROOT)} where absent")
-    arguments = parser.parse_args()
-    if arguments.quick:
-        named = {name: value for name, value in vars(arguments).items() if value != parser.get_default(name)}
-        parser.set_defaults(**QUICK)
-        return argparse.Namespace(**vars(parser.parse_args()) | named)
-    arguments.out = arguments.out or str(OUT)
-    return arguments
-
-
-if __name__ == "__main__":
-    main()
+    main(parser, COMMANDS, quick=QUICK, out=OUT)
