@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Iterator
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from tests.annotate.elements import Elements
 from tests.annotate.pages.labelling import (
     JSON,
     PROJECTS,
@@ -35,21 +35,9 @@ def store(tmp_path: Path) -> Iterator[LabelStore]:
         yield opened
 
 
-class Tags(HTMLParser):
-    """Tags with their attributes."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.found: list[tuple[str, dict[str, str | None]]] = []
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found.append((tag, dict(attrs)))
-
-
 def assert_nothing_runs(html: str) -> None:
     """No script but our files, nothing inline, no link that is a script: what the policy allows, and no more."""
-    for tag, attributes in Tags(html).found:
+    for tag, attributes in Elements(html).found:
         assert tag not in ("img", "svg", "iframe", "object", "style", "base")
         assert not any(name.startswith("on") or name == "style" for name in attributes)
         if tag == "script":

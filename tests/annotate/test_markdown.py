@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import re
-from html.parser import HTMLParser
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from tests.annotate.elements import Elements
 
 from rewardsmith.annotate.markdown import plain, render
 
@@ -58,18 +58,6 @@ TAGS = {
         "a",
     ]
 }
-
-
-class Elements(HTMLParser):
-    """Tags and attributes as a browser reads them."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.found: list[tuple[str, dict[str, str | None]]] = []
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found.append((tag, dict(attrs)))
 
 
 def assert_safe(html: str) -> None:

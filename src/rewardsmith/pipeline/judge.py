@@ -56,15 +56,28 @@ def evaluate_judge(
         DataError: There is no labelled pair.
         JudgeError: The judge's model does not answer.
     """
+    judge = load_judge(folder, cache=cache)
+    preferences = list(read_pairs(data, source or {}, None).heldout)
+    if most is not None and most < len(preferences):
+        preferences = sample_preferences(preferences, most, seed=seed)
+    return judge_pairs(judge, preferences, seed=seed)
+
+
+def load_judge(folder: str | Path, *, cache: Path | None = None) -> PairwiseJudge | PointwiseJudge:
+    """The judge in `folder`; what is too long for its model is cut.
+
+    Args:
+        cache: Folder that keeps replies.
+
+    Raises:
+        ModelError: The folder holds no judge.
+    """
     judge = load_scorer(folder, overlength="truncate", cache=cache)
     if not isinstance(judge, PairwiseJudge | PointwiseJudge):
         raise ModelError(
             "not a judge",
             wanted=f'{SPEC_NAME} with "family": "judge"',
             where=str(folder),
-            fix="make one with `rewardsmith judge --out`, or take `rewardsmith evaluate`",
+            fix="make one with `rewardsmith judge --out`; other models are for `rewardsmith evaluate`",
         )
-    preferences = list(read_pairs(data, source or {}, None).heldout)
-    if most is not None and most < len(preferences):
-        preferences = sample_preferences(preferences, most, seed=seed)
-    return judge_pairs(judge, preferences, seed=seed)
+    return judge

@@ -11,13 +11,10 @@ from rewardsmith.annotate.judge import Judge, can_judge, judge_tasks
 from rewardsmith.annotate.quality.raters import RaterQuality, measure_raters
 from rewardsmith.annotate.raters import Rater
 from rewardsmith.annotate.store import LabelStore, open_store
-from rewardsmith.core.errors import ModelError, SettingsError
+from rewardsmith.core.errors import SettingsError
 from rewardsmith.core.finding import Estimate
 from rewardsmith.core.progress import track
-from rewardsmith.scoring.families.judge.pairwise import PairwiseJudge
-from rewardsmith.scoring.families.judge.pointwise import PointwiseJudge
-from rewardsmith.scoring.families.spec import SPEC_NAME
-from rewardsmith.scoring.load import load_scorer
+from rewardsmith.pipeline.judge import load_judge
 
 _DIGITS = 8
 
@@ -52,7 +49,7 @@ def judge(
         SettingsError: The judge cannot answer what the project asks, or another judge has that name.
         JudgeError: Its model does not answer.
     """
-    asked = _load(folder, cache)
+    asked = load_judge(folder, cache=cache)
     with contextlib.closing(open_store(database)) as store:
         asks = store.project(project)
         rater = _rater(store, project, name or _name(asked, Path(folder)))
@@ -79,18 +76,6 @@ def judge(
         **_agreement(measured),
         "usage": asdict(asked.usage),
     }
-
-
-def _load(folder: str | Path, cache: Path | None) -> Judge:
-    judge = load_scorer(folder, overlength="truncate", cache=cache)
-    if not isinstance(judge, PairwiseJudge | PointwiseJudge):
-        raise ModelError(
-            "not a judge",
-            wanted=f'{SPEC_NAME} with "family": "judge"',
-            where=str(folder),
-            fix="make one with `rewardsmith judge --out`",
-        )
-    return judge
 
 
 def _name(judge: Judge, folder: Path) -> str:
