@@ -60,7 +60,8 @@ def test_a_fall_prompt_by_prompt_is_seen_where_the_prompts_differ_more_than_the_
     # Each interval of gold is 2 points wide; that of the change from the first policy is 0.4.
     change = {"gold_change": -0.5, "gold_change_low": -0.7, "gold_change_high": -0.3, "proxy_change": 0.1}
     (sign,) = signs([gold(5, 1, half=1.0) | change], WATCH)
-    assert (sign.before, sign.now, sign.limit) == pytest.approx((5.5, 5.0, 0.2))
+    # Three standard errors: 3 · 0.2 / 1.96.
+    assert (sign.before, sign.now, sign.limit) == pytest.approx((5.5, 5.0, 0.30612), abs=1e-5)
     assert sign.is_moved
     wide = change | {"gold_change_low": -1.1, "gold_change_high": 0.1}
     assert not signs([gold(5, 1, half=1.0) | wide], WATCH)[0].is_moved
@@ -75,7 +76,10 @@ def test_length_is_read_prompt_by_prompt_where_it_was():
     lines = [*lines_of("length", 30, 30, 30, 30), change, {"length": 30.0}]
     watch = WATCH.model_copy(update={"least_share": 0.1})
     (sign,) = signs(lines, watch)
-    assert (sign.before, sign.now, sign.limit, sign.is_moved) == (27.0, 33.0, 2.7, True)
+    # Three standard errors, 3 · 2 / 1.96, are more than a tenth of 27.
+    assert (sign.before, sign.now, sign.is_moved) == (27.0, 33.0, True)
+    assert sign.limit == pytest.approx(3.06122, abs=1e-5)
+    assert signs([change], watch.model_copy(update={"noise": 2.0}))[0].limit == 2.7
     # 6 of 27 tokens are less than a quarter; and an interval of ±7 is wider than 6.
     assert not signs(lines, WATCH)[0].is_moved
     assert not signs([change | {"length_change_low": -1.0, "length_change_high": 13.0}], watch)[0].is_moved

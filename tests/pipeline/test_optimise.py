@@ -151,6 +151,9 @@ def test_an_adapter_is_refused(tiny_reward_model: Path, prompts: Path, tmp_path:
 
 
 @pytest.mark.parametrize("name", ["dpo", "grpo", "rloo", "ppo"])
-def test_the_recipes_load(name: str):
+def test_the_recipes_load_and_are_watched(name: str):
     folder = Path(__file__).parents[2] / "recipes" / "optimise"
-    load_settings(OptimiseSettings, folder / f"{name}.yaml")
+    chosen = load_settings(OptimiseSettings, folder / f"{name}.yaml")
+    # Pairs are named on the command line.
+    assert (chosen.prompts is None) == (name == "dpo")
+    assert chosen.gold is not None

@@ -19,6 +19,9 @@ _LEAST = {"length": 1.0, "format": 0.1, "spread": 0.0}
 """Least change that counts, in tokens, shares and the reward's units, however quiet the first lines were."""
 
 
+_ERRORS_OF_95 = 1.96
+
+
 class WatchSettings(Settings):
     """What is watched, and when it has moved."""
 
@@ -82,8 +85,8 @@ def signs(lines: Sequence[Line], settings: WatchSettings) -> tuple[Sign, ...]:
     from their best by more than the halves of both intervals, added in quadrature, while the proxy rose.
 
     Where the log has `length_change` and `gold_change`, which compare with the first policy prompt by prompt, `length`
-    is read from the one, and `gold` has also moved when the other is below its noise: the prompts' own differences,
-    far larger than what a policy changes, are in neither.
+    is read from the one, and `gold` has also moved when the other is below nought by more than `noise` standard errors
+    while the proxy rose: the prompts' own differences, far larger than what a policy changes, are in neither.
     """
     found = (_sign(name, lines, settings) for name in settings.signs)
     return tuple(sign for sign in found if sign is not None)
@@ -93,7 +96,7 @@ def _sign(name: str, lines: Sequence[Line], settings: WatchSettings) -> Sign | N
     match name:
         case "gold":
             fallen = _fall(name, lines)
-            return fallen if fallen is not None and fallen.is_moved else _gold_change(lines) or fallen
+            return fallen if fallen is not None and fallen.is_moved else _gold_change(lines, settings) or fallen
         case "fresh_accuracy":
             return _fall(name, lines)
         case "length":
@@ -150,13 +153,13 @@ def _fall(name: str, lines: Sequence[Line]) -> Sign | None:
     return Sign(name, best[name], last[name], limit, rose and best[name] - last[name] > limit)
 
 
-def _gold_change(lines: Sequence[Line]) -> Sign | None:
+def _gold_change(lines: Sequence[Line], settings: WatchSettings) -> Sign | None:
     last = next((line for line in reversed(lines) if "gold_change" in line), None)
     if last is None:
         return None
-    change, half = last["gold_change"], (last["gold_change_high"] - last["gold_change_low"]) / 2
+    change, limit = last["gold_change"], settings.noise * _error(last, "gold_change")
     rose = last.get("proxy_change", math.nan) > 0
-    return Sign("gold", last["gold"] - change, last["gold"], half, rose and -change > half)
+    return Sign("gold", last["gold"] - change, last["gold"], limit, rose and -change > limit)
 
 
 def _length_change(lines: Sequence[Line], settings: WatchSettings) -> Sign | None:
@@ -164,9 +167,14 @@ def _length_change(lines: Sequence[Line], settings: WatchSettings) -> Sign | Non
     if last is None:
         return None
     change, now = last["length_change"], last["fresh_length"]
-    half = (last["length_change_high"] - last["length_change_low"]) / 2
-    limit = max(half, settings.least_share * abs(now - change), _LEAST["length"])
+    noise = settings.noise * _error(last, "length_change")
+    limit = max(noise, settings.least_share * abs(now - change), _LEAST["length"])
     return Sign("length", now - change, now, limit, abs(change) > limit)
+
+
+def _error(line: Line, name: str) -> float:
+    """The standard error behind a 95% interval."""
+    return (line[f"{name}_high"] - line[f"{name}_low"]) / (2 * _ERRORS_OF_95)
 
 
 def _proxy(line: Line) -> float:
