@@ -167,7 +167,10 @@ def test_arms_differ_in_how_they_are_held_and_in_nothing_else(hacking, compared)
     assert arms["fixed"].settings == arms["penalised"].settings
     assert arms["fixed"].settings.training == arms["adaptive"].settings.training
     assert (arms["fixed"].select, arms["penalised"].select) == ("mean", "penalised")
-    assert [name for name, arm in arms.items() if arm.watches_gold] == ["adaptive"]
+    assert [name for name, arm in arms.items() if arm.watches_gold] == ["adaptive", "stopped"]
+    assert (
+        arms["adaptive"].settings.model_copy(update={"stop": arms["stopped"].settings.stop}) == arms["stopped"].settings
+    )
     dpo, grpo = (compared.plan()[name].settings for name in ("dpo", "grpo"))
     assert dpo.training.learning_rate == grpo.training.learning_rate
     assert dpo.training.steps // dpo.measure.every_steps == grpo.training.steps // grpo.measure.every_steps == 4

@@ -66,6 +66,9 @@ def test_a_fall_prompt_by_prompt_is_seen_where_the_prompts_differ_more_than_the_
     wide = change | {"gold_change_low": -1.1, "gold_change_high": 0.1}
     assert not signs([gold(5, 1, half=1.0) | wide], WATCH)[0].is_moved
     assert not signs([gold(5, 1, half=1.0) | change | {"proxy_change": -0.1}], WATCH)[0].is_moved
+    # One prompt has no interval, and tells nothing of this kind.
+    assert signs([{"gold": 5.0, "gold_change": -0.5, "proxy_change": 0.1}], WATCH) == ()
+    assert signs([{"fresh_length": 9.0, "length_change": 5.0}], WATCH) == ()
     # From its best it may fall without being below where it began.
     risen = {"gold_change": 0.5, "gold_change_low": 0.3, "gold_change_high": 0.7, "proxy_change": 0.1}
     assert signs([gold(6.5, 1), gold(5.5, 2) | risen], WATCH)[0].is_moved

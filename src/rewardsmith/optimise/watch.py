@@ -154,7 +154,8 @@ def _fall(name: str, lines: Sequence[Line]) -> Sign | None:
 
 
 def _gold_change(lines: Sequence[Line], settings: WatchSettings) -> Sign | None:
-    last = next((line for line in reversed(lines) if "gold_change" in line), None)
+    # One prompt alone gives a change without an interval.
+    last = next((line for line in reversed(lines) if "gold_change_low" in line), None)
     if last is None:
         return None
     change, limit = last["gold_change"], settings.noise * _error(last, "gold_change")
@@ -163,7 +164,7 @@ def _gold_change(lines: Sequence[Line], settings: WatchSettings) -> Sign | None:
 
 
 def _length_change(lines: Sequence[Line], settings: WatchSettings) -> Sign | None:
-    last = next((line for line in reversed(lines) if "length_change" in line), None)
+    last = next((line for line in reversed(lines) if "length_change_low" in line), None)
     if last is None:
         return None
     change, now = last["length_change"], last["fresh_length"]
