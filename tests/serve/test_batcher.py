@@ -261,6 +261,19 @@ def test_who_would_wait_too_long_is_told_at_once() -> None:
     asyncio.run(go())
 
 
+def test_a_machine_that_slept_is_trusted_again() -> None:
+    async def go() -> None:
+        queue = batcher(Model(), batch=10_000)
+        # A full batch took an hour: only a single request at a time would be let in, and no batch would be full again.
+        queue._tokens_per_s = 3.0
+        for _ in range(3):
+            await queue.score(ids(50))
+            await asyncio.sleep(0.01)
+        assert queue.tokens_per_s > 100
+
+    asyncio.run(go())
+
+
 def test_a_small_batch_says_nothing_of_the_speed_of_a_queue() -> None:
     async def go() -> None:
         queue = batcher(Model(), batch=100)

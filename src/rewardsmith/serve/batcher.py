@@ -135,7 +135,7 @@ class Batcher:
 
     @property
     def tokens_per_s(self) -> float:
-        """Measured speed of the last full batches, in estimated tokens; infinite before the first."""
+        """Speed of the last full batches, and of small ones that were faster, in estimated tokens; infinite before."""
         return self._tokens_per_s
 
     async def score(self, ask: Ask) -> Answer:
@@ -273,8 +273,10 @@ class Batcher:
     ) -> None:
         n_tokens = sum(waiting.costs[place] for waiting, places in batch for place in places)
         fill = n_tokens / self._max_batch_tokens
-        if fill >= _FULL or not self._merges:
-            speed, before = n_tokens / max(seconds, 1e-6), self._tokens_per_s
+        speed, before = n_tokens / max(seconds, 1e-6), self._tokens_per_s
+        # One that is fast though it is small shows that the estimate is too low, say by a machine that slept: else the
+        # queue would be kept so short that no full batch came to mend it.
+        if fill >= _FULL or not self._merges or speed > before:
             self._tokens_per_s = speed if math.isinf(before) else (1 - _MEMORY) * before + _MEMORY * speed
         for (waiting, places), answer in zip(batch, answers, strict=True):
             if isinstance(answer, Answer):
