@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rewardsmith.batching.packing import fill, pack
+from rewardsmith.batching.packing import fill, filler, pack
 from rewardsmith.batching.prefixes import NO_PARENT, separate, shared
 from rewardsmith.core.errors import SettingsError
 
@@ -27,6 +27,14 @@ def test_parents_stay_in_their_row():
     packed = pack([row, row])
     assert packed.segments[:, 2].tolist() == [NO_PARENT, 0, 0, NO_PARENT, 3, 3]
     assert packed.ends.tolist() == [2, 3, 6, 7]
+
+
+def test_a_filler_ends_no_sequence_and_begins_anew():
+    packed = pack([separate([np.array([7, 8])]), filler(3)])
+    assert packed.input_ids.tolist() == [7, 8, 0, 0, 0]
+    assert packed.position_ids.tolist() == [0, 1, 0, 1, 2]
+    assert packed.segments.tolist() == [[0, 2, NO_PARENT], [2, 5, NO_PARENT]]
+    assert packed.ends.tolist() == [1]
 
 
 @given(st.lists(st.integers(1, 30), max_size=40), st.integers(1, 40))

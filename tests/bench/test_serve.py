@@ -169,6 +169,13 @@ def test_a_soak_mixes_in_bad_requests_and_knows_what_each_must_get(bench):
     assert all(float(sent[1]) == reward for sent, (_, reward) in good)
 
 
+def test_the_least_memory_of_each_whole_minute(bench):
+    seconds, used = np.array([1.0, 30.0, 61.0, 119.0, 120.0]), np.array([5.0, 3.0, 4.0, 6.0, 1.0])
+    minutes, lowest = bench("serve_soak")._lowest(seconds, used)
+    assert minutes.tolist() == [0, 1]
+    assert lowest.tolist() == [3.0, 4.0]
+
+
 def test_the_slope_of_memory_by_hand(bench):
     slope, error = bench("serve_soak")._slope(np.array([0.0, 1.0, 2.0]), np.array([1.0, 3.0, 5.0]))
     assert (slope, round(error, 12)) == (2.0, 0.0)

@@ -26,7 +26,7 @@ from transformers import (
     RobertaForSequenceClassification,
 )
 
-from rewardsmith.batching.packing import pack
+from rewardsmith.batching.packing import filler, pack
 from rewardsmith.batching.prefixes import separate, shared
 from rewardsmith.models import segment_attention
 from rewardsmith.models.packing import enable_packing
@@ -72,8 +72,9 @@ def alone(model: RewardModel, rows: list[np.ndarray]) -> torch.Tensor:
     return torch.cat([model(one, torch.ones_like(one)) for one in ids])
 
 
-def together(model: RewardModel, rows: list[np.ndarray]) -> torch.Tensor:
-    packed = pack([shared(rows) if model.is_decoder else separate(rows)])
+def together(model: RewardModel, rows: list[np.ndarray], *, n_filler: int = 0) -> torch.Tensor:
+    fillers = [filler(n_filler)] if n_filler else []
+    packed = pack([shared(rows) if model.is_decoder else separate(rows), *fillers])
     ids, positions = torch.from_numpy(packed.input_ids)[None], torch.from_numpy(packed.position_ids)[None]
     return model(ids, torch.from_numpy(packed.segments), positions, torch.from_numpy(packed.ends))
 
@@ -93,6 +94,14 @@ def test_rewards_and_gradients_are_those_of_one_sequence_at_a_time(make):
     assert len(inner) == 4
     for one, other in zip((*gradients[0], *deep[0]), (*gradients[1], *deep[1]), strict=True):
         torch.testing.assert_close(one, other, atol=2e-6, rtol=1e-4)
+
+
+@pytest.mark.parametrize("make", [llama, lambda: llama("mean"), bert, lambda: bert("mean")])
+def test_no_sequence_sees_the_filler(make):
+    model, rows = make(), sequences()
+    assert enable_packing(model, rows) is None
+    with torch.no_grad():
+        torch.testing.assert_close(together(model, rows, n_filler=13), together(model, rows), atol=2e-6, rtol=1e-5)
 
 
 @settings(max_examples=25, deadline=None)

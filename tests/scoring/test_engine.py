@@ -77,14 +77,37 @@ def test_nothing_to_score(tiny: Any) -> None:
     assert scorer.features([]).shape == (0, tiny.HIDDEN)
 
 
-def test_bf16_is_near_and_returns_float32(tiny: Any) -> None:
-    model, encoder = make(tiny, "decoder")
+@pytest.mark.parametrize("kind", KINDS)
+def test_bf16_is_near_and_returns_float32(tiny: Any, kind: str) -> None:
+    model, encoder = make(tiny, kind)
     exact = FastScorer(model, encoder).score(FEW).rewards
     rough = FastScorer(model, encoder, precision="bf16").score(FEW).rewards
     assert rough.dtype == np.float32
     assert np.abs(rough - exact).max() < 0.05 * np.abs(exact).max()
     assert np.abs(rough - exact).max() > 0
     assert not FastScorer(model, encoder, precision="auto").uses_bf16
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_numbers_of_tokens_in_bf16_are_multiples_of_16(tiny: Any, kind: str) -> None:
+    """oneDNN compiles each product again for each number of tokens."""
+    scorer = FastScorer(*make(tiny, kind), precision="bf16")
+    seen: set[int] = set()
+    for count in range(1, 20):
+        before = scorer.statistics.computed_tokens
+        scorer.score([(user("hi"), assistant("x" * count))])
+        seen.add(scorer.statistics.computed_tokens - before)
+    assert {tokens % 16 for tokens in seen} == {0}
+    assert len(seen) <= 3
+
+
+def test_a_padding_token_that_the_model_does_not_know_is_not_read_in_bf16(tiny: Any) -> None:
+    """Tokenizers are given one without the embeddings being resized."""
+    model, encoder = make(tiny, "decoder")
+    wanted = FastScorer(model, encoder, precision="bf16").score(FEW).rewards
+    encoder.tokenizer.add_special_tokens({"pad_token": "<added>"})
+    assert encoder.pad_id >= model.config.vocab_size
+    np.testing.assert_array_equal(FastScorer(model, encoder, precision="bf16").score(FEW).rewards, wanted)
 
 
 def test_bf16_follows_weights_that_change_between_calls(tiny: Any) -> None:

@@ -9,7 +9,7 @@ from itertools import accumulate
 import numpy as np
 from jaxtyping import Int64
 
-from rewardsmith.batching.prefixes import NO_PARENT, Ids, Row, neighbours
+from rewardsmith.batching.prefixes import NO_PARENT, Ids, Row, Segment, neighbours
 from rewardsmith.core.errors import SettingsError
 
 
@@ -47,6 +47,15 @@ def pack(rows: Sequence[Row]) -> Packed:
         segments=np.array(segments, np.int64),
         ends=np.concatenate([row.ends + token for row, token in zip(rows, token_starts, strict=False)]),
     )
+
+
+def filler(tokens: int) -> Row:
+    """A row that no sequence sees, to follow others: it brings them to a number of tokens that is wanted.
+
+    Its tokens are 0, which every model knows; a padding token may have been added to the tokenizer alone.
+    """
+    segment = Segment(0, tokens, NO_PARENT, 0)
+    return Row(np.zeros(tokens, np.int64), (segment,), np.zeros(0, np.int64))
 
 
 def fill(sizes: Sequence[int], *, max_tokens: int) -> list[list[int]]:

@@ -214,7 +214,7 @@ class RewardModel(nn.Module):
             inputs["position_ids"] = positions + head.first_position(self.network)
         if self.pooling == "pooled":
             # An encoder shares nothing, so that sequence k is segment k. Its own code then pools one state a sequence.
-            with head.only_states_at(self.network, segments[:, 0]):
+            with head.only_states_at(self.network, segments[: len(ends), 0]):
                 return self._network_pooled(ids, **inputs)
         extra: dict[str, Any] = {"use_cache": False} if self.is_decoder else {}
         reads_ends = self.is_decoder and self.pooling == "last"

@@ -154,9 +154,9 @@ def load_and_answer(pipe: connection.Connection, path: str, options: dict[str, A
     # Threads that spin for long while they wait for each other take the cores from the server's own process and from
     # whoever else is there; threads that do not spin wake late (one text of MiniLM: 45 ms in the place of 24).
     os.environ.setdefault("GOMP_SPINCOUNT", "30000")
-    # oneDNN keeps a compiled product for each number of tokens that a batch has had, 1,024 of them and more than a
-    # megabyte each: 2 GB an hour under mixed load. Batches seldom have the same number twice.
-    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
+    # oneDNN keeps a compiled product for each number of tokens that a text or a batch has had, 1,024 of them and half a
+    # megabyte each. These are enough for the numbers that come again.
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "256")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ[NO_BARS] = "1"
     configure_logs(sys.stderr, level="warning")

@@ -17,6 +17,7 @@ import torch
 
 from rewardsmith.core.conversation import assistant, user
 from rewardsmith.core.errors import FullDiskError, ModelError, RewardsmithError, SettingsError
+from rewardsmith.core.freed_memory import FreedMemory
 from rewardsmith.core.scores import Provenance, Relative, Scorer, Scores, TokenScorer
 from rewardsmith.scoring.engine import FastScorer
 from rewardsmith.scoring.families.spec import read_spec
@@ -31,6 +32,8 @@ logger = logging.getLogger(__name__)
 
 _SILENT_FAMILIES = ("judge",)
 """Families whose scores cost money or minutes: they are not tried when they are loaded."""
+
+_GIVE_BACK_S = 30.0
 
 _GIVES: dict[str, frozenset[Ability]] = {"judge": frozenset({"rationales"})}
 
@@ -65,12 +68,14 @@ def serve_pipe(connection: Connection, path: str, options: LoadOptions) -> None:
         return
     threads = quickest_threads(scorer) if isinstance(scorer, FastScorer) else None
     answering = Answering(scorer, max_text_tokens=options.max_text_tokens, threads=threads)
+    freed = FreedMemory(every_s=_GIVE_BACK_S)
     try:
         connection.send(card)
         while True:
             asks: Sequence[Ask] = connection.recv()
             found: list[Answer | RewardsmithError] = answering.answers(asks)
             connection.send(found)
+            freed.give_back_sometimes()
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return
 
