@@ -127,10 +127,10 @@ def test_while_it_scores_it_says_so_and_can_be_stopped(visit: Visit):
     score(page)
 
 
-def test_a_server_that_is_gone_is_told(visit: Visit):
-    page = visit()
-    fill(page, "Which?", ["this"])
-    page.route("**/v1/rewards", lambda route: route.abort())
+def test_a_server_that_is_gone_is_told(visit: Visit, folders: dict[str, Path]):
+    with serving({"passed": folders["passed"]}, kind=InProcessModels) as server:
+        page = visit(server.url)
+        fill(page, "Which?", ["this"])
     page.keyboard.press("Control+Enter")
     page.get_by_role("alert").get_by_text("cannot be reached").wait_for()
     assert page.get_by_role("status").inner_text() == "Not scored."
