@@ -60,9 +60,9 @@ bench-audit: install ## measure what the audit finds of planted flaws, and its f
 	$(BIN)/python bench/audit.py known
 	$(BIN)/python bench/audit.py trained
 
-# On two cores about: throughput 10 minutes, latency 5, prefix 5, exactness 5, export 10, faults 5, soak 35, fuzz 20.
+# On two cores about: throughput 10 minutes, latency 5, prefix 5, exactness 5, export 40, faults 5, soak 35, fuzz 20.
 # Nothing else should run meanwhile. infinity-emb gets an environment of its own in runs/bench.
-bench-serve: install ## measure the server's speed, exactness, faults, a soak and fuzzing, against other servers too (about an hour and a half)
+bench-serve: install ## measure the server's speed, exactness, faults, a soak and fuzzing, against other servers too (about two hours)
 	$(BIN)/python bench/serve.py exactness
 	$(BIN)/python bench/serve.py throughput
 	$(BIN)/python bench/serve.py latency

@@ -178,6 +178,8 @@ def _rows(load: Load, asked: Asked, memory: Sequence[tuple[float, float, float]]
 
 
 def _memory_rows(memory: Sequence[tuple[float, float, float]]) -> list[measure.Row]:
+    if len(memory) < 2:
+        return []
     seconds, first, model = np.array(memory).T
     for name, used in (("server", first), ("model", model)):
         half = len(used) // 2
@@ -194,9 +196,9 @@ def _memory_rows(memory: Sequence[tuple[float, float, float]]) -> list[measure.R
 
 
 def _lowest(seconds: np.ndarray, used: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Each whole minute, and the least that was used in it."""
+    """Each whole minute in which there was a look, and the least that was used in it."""
     numbers = (seconds // 60).astype(int)
-    minutes = np.arange(numbers[-1])
+    minutes = np.unique(numbers)[:-1]
     return minutes, np.array([used[numbers == minute].min() for minute in minutes])
 
 

@@ -170,10 +170,16 @@ def test_a_soak_mixes_in_bad_requests_and_knows_what_each_must_get(bench):
 
 
 def test_the_least_memory_of_each_whole_minute(bench):
-    seconds, used = np.array([1.0, 30.0, 61.0, 119.0, 120.0]), np.array([5.0, 3.0, 4.0, 6.0, 1.0])
+    # The machine slept in the second minute.
+    seconds, used = np.array([1.0, 30.0, 121.0, 179.0, 180.0]), np.array([5.0, 3.0, 4.0, 6.0, 1.0])
     minutes, lowest = bench("serve_soak")._lowest(seconds, used)
-    assert minutes.tolist() == [0, 1]
+    assert minutes.tolist() == [0, 2]
     assert lowest.tolist() == [3.0, 4.0]
+
+
+@pytest.mark.parametrize("memory", [[], [(1.0, 80.0, 800.0)]])
+def test_a_soak_that_ended_at_once_has_no_slope(bench, memory):
+    assert bench("serve_soak")._memory_rows(memory) == []
 
 
 def test_the_slope_of_memory_by_hand(bench):
